@@ -1,0 +1,1 @@
+"""The client for the Extracta.ai document extraction API."""

@@ -1,0 +1,371 @@
+"""What the service answers, as typed, frozen objects.
+
+Each is built by its `_load` from the vendor's JSON and keeps that JSON whole in `to_dict()`, so
+that keys that are new or unknown here are never lost. A value of an unexpected type in a place
+where the vendor documents a string becomes None here and stays as it came in `to_dict()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from os import PathLike
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias
+
+from . import _core
+from .exceptions import BatchFailedError
+
+if TYPE_CHECKING:
+    from typing import Self
+
+__all__ = [
+    "BatchRef",
+    "BatchResults",
+    "Classification",
+    "Extraction",
+    "FileInput",
+    "FileResult",
+    "UploadFile",
+    "UploadedFile",
+]
+
+Kind: TypeAlias = Literal["extraction", "classification"]
+FileInput: TypeAlias = (
+    "str | PathLike[str] | BinaryIO | UploadFile"
+    " | tuple[str, bytes | bytearray | memoryview | BinaryIO]"
+)
+"""A file to upload: a path, a binary file object, `(name, content)`, or an `UploadFile`."""
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number(value: object) -> float | None:
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _mapping(value: object) -> dict[str, Any] | None:
+    return value if isinstance(value, dict) else None
+
+
+def _mappings(value: object) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+@dataclass(frozen=True, slots=True)
+class UploadFile:
+    """A file to upload with a name and a content type of your own.
+
+    Args:
+        name: the file name that the service sees.
+        content: a path, the bytes, or a binary file object (read from where it stands).
+        content_type: the MIME type; by default it follows from the name.
+    """
+
+    name: str
+    content: str | PathLike[str] | bytes | bytearray | memoryview | BinaryIO = field(repr=False)
+    content_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRef:
+    """Names one batch: of an extraction or of a classification.
+
+    Attributes:
+        extraction_id: the extraction, or None where the batch belongs to a classification.
+        classification_id: the classification, or None where it belongs to an extraction.
+        batch_id: the batch.
+        file_id: one file of the batch, where the reference is to a file.
+    """
+
+    batch_id: str
+    extraction_id: str | None = None
+    classification_id: str | None = None
+    file_id: str | None = None
+
+    def token(self) -> str:
+        """Return the batch as a short JSON string for `client.resume`; no secret is in it."""
+        return _core.batch_token(self.extraction_id, self.classification_id, self.batch_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadedFile:
+    """A file as the service accepted it.
+
+    Attributes:
+        file_id: the service's id of the file.
+        file_name: the name as the service repeated it.
+        url: where the service keeps the document.
+    """
+
+    file_id: str | None
+    file_name: str | None
+    url: str | None
+    _data: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def _load(cls, data: dict[str, Any]) -> Self:
+        return cls(
+            file_id=_text(data.get("fileId")),
+            file_name=_text(data.get("fileName")),
+            url=_text(data.get("url")),
+            _data=data,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the vendor's JSON of the file, untouched."""
+        return self._data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileResult:
+    """What became of one file.
+
+    Attributes:
+        file_id: the service's id of the file.
+        file_name: the name it was uploaded with.
+        status: "waiting", "processing", "processed", "failed" or a word not known here.
+        result: the extracted fields by key, or for a classification `confidence` and
+            `documentType`, as the vendor sent them; empty where there are none (yet).
+        url: where the service keeps the document.
+        error: why the file failed, where the service says so.
+        extraction: the batch of the linked extraction, where a classification has one.
+        extraction_id: the extraction, where the file names it (webhooks do).
+        classification_id: the classification, where the file names it.
+        batch_id: the batch, where the file names it (webhooks do).
+    """
+
+    file_id: str | None
+    file_name: str | None
+    status: str | None
+    result: dict[str, Any]
+    url: str | None
+    error: str | None
+    extraction: BatchRef | None
+    extraction_id: str | None
+    classification_id: str | None
+    batch_id: str | None
+    _data: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def _load(cls, data: dict[str, Any]) -> Self:
+        linked = _mapping(data.get("extraction"))
+        linked_batch = _text(linked.get("batchId")) if linked else None
+        return cls(
+            file_id=_text(data.get("fileId")),
+            file_name=_text(data.get("fileName")),
+            status=_text(data.get("status")),
+            result=_mapping(data.get("result")) or {},
+            url=_text(data.get("url")),
+            error=_text(data.get("error")),
+            extraction=BatchRef(
+                extraction_id=_text(linked.get("extractionId")),
+                batch_id=linked_batch,
+                file_id=_text(linked.get("fileId")),
+            )
+            if linked and linked_batch
+            else None,
+            extraction_id=_text(data.get("extractionId")),
+            classification_id=_text(data.get("classificationId")),
+            batch_id=_text(data.get("batchId")),
+            _data=data,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the vendor's JSON of the file, untouched."""
+        return self._data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchResults:
+    """The results of a batch, as far as they are there. Iterates over its files.
+
+    Attributes:
+        batch: which batch this is.
+        status: the status at the top of the answer; the vendor may leave it out: None.
+        finished: whether every file is in a final state.
+        files: the files, in the vendor's order.
+    """
+
+    batch: BatchRef
+    status: str | None
+    finished: bool
+    files: list[FileResult]
+    _data: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def _load(
+        cls,
+        data: dict[str, Any],
+        finished: bool,
+        extraction_id: str | None,
+        classification_id: str | None,
+        batch_id: str,
+    ) -> Self:
+        return cls(
+            batch=BatchRef(
+                extraction_id=extraction_id, classification_id=classification_id, batch_id=batch_id
+            ),
+            status=_text(data.get("status")),
+            finished=finished,
+            files=[FileResult._load(file) for file in _mappings(data.get("files"))],
+            _data=data,
+        )
+
+    @property
+    def extraction_id(self) -> str | None:
+        """The extraction, or None for a classification's batch."""
+        return self.batch.extraction_id
+
+    @property
+    def classification_id(self) -> str | None:
+        """The classification, or None for an extraction's batch."""
+        return self.batch.classification_id
+
+    @property
+    def batch_id(self) -> str:
+        """The batch."""
+        return self.batch.batch_id
+
+    @property
+    def processed(self) -> list[FileResult]:
+        """The files whose processing succeeded."""
+        return [file for file in self.files if file.status == "processed"]
+
+    @property
+    def failed(self) -> list[FileResult]:
+        """The files whose processing failed."""
+        return [file for file in self.files if file.status == "failed"]
+
+    def raise_for_failures(self) -> Self:
+        """Raise `BatchFailedError` if a file failed; otherwise return these results.
+
+        Raises:
+            BatchFailedError: names each failed file and its error; `results` has them all.
+        """
+        failed = self.failed
+        if failed:
+            reasons = "; ".join(
+                f"{file.file_name or file.file_id}: {file.error or 'no reason given'}"
+                for file in failed[:5]
+            )
+            more = f"; and {len(failed) - 5} more" if len(failed) > 5 else ""
+            raise BatchFailedError(
+                f"{len(failed)} of {len(self.files)} files of batch {self.batch_id} failed: "
+                f"{reasons}{more}",
+                results=self,
+            )
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the vendor's JSON of the whole answer, untouched."""
+        return self._data
+
+    def __iter__(self) -> Iterator[FileResult]:
+        return iter(self.files)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extraction:
+    """An extraction template.
+
+    What an answer does not carry is None: `update` knows only what it changed.
+
+    Attributes:
+        extraction_id: the service's id of the template.
+        name: its name.
+        description: what it is for.
+        language: the language of the documents, an English word ("English", "Romanian").
+        options: the processing options, as the vendor writes them.
+        fields: the fields to extract, as the vendor writes them.
+        batches: batch id to what is known of the batch (`{"status": ...}`), where `view` tells.
+        status: the status of the answer.
+        created_at: when it was created, the vendor's number.
+        updated_at: when it was changed, the vendor's number.
+    """
+
+    extraction_id: str
+    name: str | None
+    description: str | None
+    language: str | None
+    options: dict[str, Any] | None
+    fields: list[dict[str, Any]] | None
+    batches: dict[str, Any]
+    status: str | None
+    created_at: float | None
+    updated_at: float | None
+    _data: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def _load(cls, data: dict[str, Any], extraction_id: str, details: dict[str, Any]) -> Self:
+        details = {**details, **(_mapping(data.get("extractionDetails")) or {})}
+        fields = details.get("fields")
+        return cls(
+            extraction_id=extraction_id,
+            name=_text(details.get("name")),
+            description=_text(details.get("description")),
+            language=_text(details.get("language")),
+            options=_mapping(details.get("options")),
+            fields=_mappings(fields) if fields is not None else None,
+            batches=_mapping(details.get("batches")) or _mapping(data.get("batches")) or {},
+            status=_text(data.get("status")),
+            created_at=_number(data.get("createdAt")),
+            updated_at=_number(data.get("updatedAt")),
+            _data=data,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the vendor's JSON of the answer, untouched."""
+        return self._data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classification:
+    """A classification template.
+
+    What an answer does not carry is None: `update` knows only what it changed.
+
+    Attributes:
+        classification_id: the service's id of the template.
+        name: its name.
+        description: what it is for.
+        document_types: the kinds of documents told apart, as the vendor writes them.
+        batches: batch id to what is known of the batch, where `view` tells.
+        status: the status of the answer.
+        created_at: when it was created, the vendor's number.
+        updated_at: when it was changed, the vendor's number.
+    """
+
+    classification_id: str
+    name: str | None
+    description: str | None
+    document_types: list[dict[str, Any]] | None
+    batches: dict[str, Any]
+    status: str | None
+    created_at: float | None
+    updated_at: float | None
+    _data: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def _load(cls, data: dict[str, Any], classification_id: str, details: dict[str, Any]) -> Self:
+        details = {**details, **(_mapping(data.get("classificationDetails")) or {})}
+        types = details.get("documentTypes")
+        return cls(
+            classification_id=classification_id,
+            name=_text(details.get("name")),
+            description=_text(details.get("description")),
+            document_types=_mappings(types) if types is not None else None,
+            batches=_mapping(details.get("batches")) or _mapping(data.get("batches")) or {},
+            status=_text(data.get("status")),
+            created_at=_number(data.get("createdAt")),
+            updated_at=_number(data.get("updatedAt")),
+            _data=data,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the vendor's JSON of the answer, untouched."""
+        return self._data

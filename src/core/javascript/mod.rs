@@ -1,0 +1,1 @@
+//! JSON as Node.js reads and writes it.

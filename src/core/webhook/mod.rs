@@ -1,0 +1,1 @@
+//! Webhook signatures: which bytes are signed, and whether a signature holds.

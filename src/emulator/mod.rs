@@ -1,0 +1,1 @@
+//! An offline server of the Extracta.ai API.

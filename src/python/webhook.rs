@@ -1,0 +1,7 @@
+//! Binding of `core::webhook`.
+
+use pyo3::prelude::*;
+
+pub(super) fn register(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+    Ok(())
+}
