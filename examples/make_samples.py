@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import random
+import re
 import struct
 import zipfile
 import zlib
@@ -147,7 +148,7 @@ INVOICES = (
         number="INV-4711",
         issued="2024-04-17",
         due="2024-05-17",
-        supplier=Party("Blue Heron Paper Co.", "12 Mill Street, Brattleboro, VT 05301", "82-4471906"),
+        supplier=Party("Blue Heron Paper Co.", "12 Mill St, Brattleboro, VT 05301", "82-4471906"),
         customer=Party("Kestrel Books LLC", "400 Harbor Road, Burlington, VT 05401", "47-1180325"),
         iban="",
         terms="Net 30",
@@ -239,7 +240,7 @@ DIGIT_WIDTHS = {".": 278, ",": 278}  # of Helvetica, in thousandths; a digit is 
 
 
 def text(x: float, y: float, content: str, font: str = REGULAR, size: int = 10) -> bytes:
-    raw = content.encode("cp1252").replace(b"\\", rb"\\").replace(b"(", rb"\(").replace(b")", rb"\)")
+    raw = re.sub(rb"[()\\]", rb"\\\g<0>", content.encode("cp1252"))
     return b"BT /%s %d Tf %.1f %.1f Td (%s) Tj ET\n" % (font.encode(), size, x, y, raw)
 
 
@@ -445,7 +446,7 @@ LEVELS = 16
 
 def printed_lines(invoice: Invoice) -> list[str]:
     words, gap = invoice.words, ""
-    out = [
+    return [
         invoice.supplier.name,
         invoice.supplier.address,
         f"{words.tax_id} {invoice.supplier.tax_id}",
@@ -465,7 +466,6 @@ def printed_lines(invoice: Invoice) -> list[str]:
         gap,
         f"TERMS: {invoice.terms}",
     ]
-    return out
 
 
 def dots(lines: list[str]) -> list[bytearray]:
@@ -484,7 +484,7 @@ def dots(lines: list[str]) -> list[bytearray]:
 
 def scanned(sheet: list[bytearray]) -> list[list[int]]:
     """Turn the sheet by half a degree, soften it, and leave some dust."""
-    chance = random.Random(92)  # noqa: S311: dust, not a secret
+    chance = random.Random(92)
     slope = 0.009
     out = []
     for y in range(HEIGHT):
