@@ -119,6 +119,19 @@ impl<'a> Reader<'a> {
         event
     }
 
+    /// Reads on at the member that starts at `offset` of the innermost object, which is open.
+    pub(super) fn go_to_member(&mut self, offset: usize) {
+        self.at = offset;
+        self.state = State::Key;
+    }
+
+    /// Reads on behind the innermost object, which is open and ends in front of `offset`.
+    pub(super) fn leave_object(&mut self, offset: usize) {
+        self.open.pop();
+        self.at = offset;
+        self.value_ended();
+    }
+
     fn step(&mut self) -> Result<Option<Event<'a>>, SyntaxError> {
         let mut next = self.skip_space();
         if self.state == State::AfterValue {

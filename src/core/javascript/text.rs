@@ -27,6 +27,20 @@ impl<'a> Text<'a> {
         Self { raw, escaped }
     }
 
+    /// The text of the string whose opening quote is at `offset` of text that was read before.
+    pub(super) fn at(text: &'a str, offset: usize) -> Self {
+        let start = offset + 1;
+        let (mut end, mut escaped) = (start, false);
+        loop {
+            end = scan::special(text.as_bytes(), end);
+            if text.as_bytes().get(end) != Some(&b'\\') {
+                return Self::new(text.get(start..end).unwrap_or_default(), escaped);
+            }
+            end += 2;
+            escaped = true;
+        }
+    }
+
     /// The bytes between the quotes, as they stand in the JSON.
     #[must_use]
     pub fn raw(&self) -> &'a str {
