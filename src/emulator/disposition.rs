@@ -66,7 +66,11 @@ fn extended_decoded(value: &[u8]) -> Option<String> {
     let mut bytes = Vec::with_capacity(encoded.len());
     let mut source = encoded.bytes();
     while let Some(byte) = source.next() {
-        bytes.push(if byte == b'%' { hex(source.next()?)? * 16 + hex(source.next()?)? } else { byte });
+        bytes.push(if byte == b'%' {
+            hex(source.next()?)? * 16 + hex(source.next()?)?
+        } else {
+            byte
+        });
     }
     String::from_utf8(bytes).ok()
 }
@@ -93,7 +97,10 @@ mod tests {
             ("form-data; filename=\"100%.pdf\"", "100%.pdf"),
             ("form-data; filename=\"factură €.pdf\"", "factură €.pdf"),
             ("form-data; filename=\"C:\\\\x\"", "C:\\\\x"),
-            ("form-data; filename=\"x\"; filename*=UTF-8''na%C3%AFve%20%22q%22%0A.pdf", "naïve \"q\"\n.pdf"),
+            (
+                "form-data; filename=\"x\"; filename*=UTF-8''na%C3%AFve%20%22q%22%0A.pdf",
+                "naïve \"q\"\n.pdf",
+            ),
             ("form-data; FILENAME*=utf-8'en'a%25b; filename=\"x\"", "a%b"),
             ("form-data; filename=\"x\"; filename*=UTF-8''%FF", "x"),
             ("form-data; filename=\"x\"; filename*=UTF-8''%4", "x"),

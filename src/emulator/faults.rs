@@ -68,7 +68,6 @@ impl Fault {
             && self.cut.is_none()
             && !self.malformed
             && self.slow_body.is_zero()
-            && self.carry_out.is_none()
     }
 
     fn check(&self) -> Result<(), String> {
@@ -87,6 +86,9 @@ impl Fault {
         }
         if self.retry_after.as_ref().is_some_and(|value| HeaderValue::try_from(value).is_err()) {
             return Err("bad value of retry_after".to_owned());
+        }
+        if self.carry_out == Some(false) && self.status.is_none() && self.cut.is_none() {
+            return Err("a request that is not carried out needs a status or a cut".to_owned());
         }
         if self.is_idle() {
             return Err("the fault does nothing: give a status, a delay, a cut, ...".to_owned());
@@ -107,8 +109,8 @@ impl Faults {
     /// # Errors
     /// A sentence that says what is wrong with the fault.
     pub fn add(&self, mut fault: Fault) -> Result<(), String> {
-        if let Some(name) = fault.endpoint.strip_prefix('/') {
-            fault.endpoint = name.to_owned();
+        if fault.endpoint.starts_with('/') {
+            fault.endpoint.remove(0);
         }
         fault.check()?;
         lock(&self.queue).push(fault);

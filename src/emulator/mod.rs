@@ -204,7 +204,10 @@ impl Drop for Emulator {
 
 impl fmt::Debug for Emulator {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Emulator").field("base_url", &self.base_url()).finish_non_exhaustive()
+        formatter
+            .debug_struct("Emulator")
+            .field("base_url", &self.base_url())
+            .finish_non_exhaustive()
     }
 }
 
