@@ -1,1 +1,4 @@
 //! Integration tests of the core.
+
+#[cfg(feature = "emulator")]
+mod emulator;
