@@ -108,8 +108,8 @@ impl Default for Settings {
 
 /// A running server; it ends with `stop` or when dropped.
 ///
-/// A process forked from the one that started it has no server: there every method but `stop`
-/// shows what was there at the fork, and `stop` does nothing.
+/// A process forked from the one that started it has no server: there `stop` does nothing, and the
+/// other methods may block for ever on a lock that a thread held at the fork.
 pub struct Emulator {
     shared: Arc<Shared>,
     runtime: Mutex<Option<Runtime>>,
@@ -166,12 +166,17 @@ impl Emulator {
 
     /// Whether `stop` was called, or the server belongs to the parent process.
     pub fn is_stopped(&self) -> bool {
-        self.pid != std::process::id() || lock(&self.runtime).is_none()
+        self.is_inherited() || lock(&self.runtime).is_none()
+    }
+
+    /// Whether another process started the server, of which this one is a fork.
+    pub fn is_inherited(&self) -> bool {
+        self.pid != std::process::id()
     }
 
     /// Ends the server and its threads; takes a second at most, and nothing the second time.
     pub fn stop(&self) {
-        if self.pid != std::process::id() {
+        if self.is_inherited() {
             return;
         }
         self.shared.outbox.close();
@@ -191,12 +196,12 @@ impl Drop for Emulator {
     fn drop(&mut self) {
         let runtime = self.runtime.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(runtime) = runtime {
-            if self.pid == std::process::id() {
-                self.shared.outbox.close();
-                runtime.shutdown_background();
-            } else {
+            if self.is_inherited() {
                 // The threads stayed in the parent process; there is nothing to join here.
                 std::mem::forget(runtime);
+            } else {
+                self.shared.outbox.close();
+                runtime.shutdown_background();
             }
         }
     }

@@ -7,4 +7,4 @@ pub mod decide;
 pub mod engine;
 
 pub use decide::Options;
-pub use engine::{Many, wait};
+pub use engine::{Many, OnAnswer, wait};

@@ -5,7 +5,8 @@
 
 mod multipart;
 
-use std::io::{self, Read};
+use std::fmt::Write as _;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -128,7 +129,11 @@ impl Content {
                 hash.update(&chunk);
             },
         }
-        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        let mut text = String::with_capacity(64);
+        for byte in hash.finalize() {
+            let _ = write!(text, "{byte:02x}");
+        }
+        Ok(text)
     }
 }
 
