@@ -1,4 +1,3 @@
 //! Integration tests of the core.
 
-#[cfg(feature = "emulator")]
-mod emulator;
+mod javascript;

@@ -1,0 +1,68 @@
+//! `JSON.stringify(JSON.parse(text))`, byte for byte as V8.
+//!
+//! One pass writes while it watches the order of keys; only where an object is out of order, a
+//! second pass writes anew and jumps from member to member. Beside what the sink keeps, this
+//! takes less than ten bytes for each byte of the text at the worst (an object of nothing but
+//! short members), and a small constant for usual texts. Texts of 4 GiB and more are refused.
+
+use super::order::{Plan, Tracker};
+use super::reader::{Event, Reader, SyntaxError};
+use super::writer::{Sink, Writer};
+
+/// Gives `JSON.stringify(JSON.parse(text))`.
+pub fn stringify(text: &[u8]) -> Result<Vec<u8>, SyntaxError> {
+    stringify_into(text, Vec::new)
+}
+
+/// Writes `JSON.stringify(JSON.parse(text))` to a sink that `fresh` makes, and gives it back.
+/// `fresh` is called again where the first sink's content has to be thrown away.
+pub fn stringify_into<S: Sink>(text: &[u8], fresh: impl Fn() -> S) -> Result<S, SyntaxError> {
+    if u32::try_from(text.len()).is_err() {
+        return Err(SyntaxError { offset: text.len(), what: "longer than 4 GiB" });
+    }
+    let text = std::str::from_utf8(text)
+        .map_err(|error| SyntaxError { offset: error.valid_up_to(), what: "not UTF-8" })?;
+    let mut reader = Reader::of(text);
+    let mut writer = Writer::new(text, fresh());
+    let mut tracker = Tracker::new(text);
+    while let Some(event) = reader.next_event()? {
+        tracker.see(&event, &reader);
+        if tracker.plan().is_empty() {
+            writer.write(event, &reader);
+        }
+    }
+    if tracker.plan().is_empty() {
+        return Ok(writer.finish());
+    }
+    drop(writer);
+    rearrange(text, &tracker.into_plan(), fresh())
+}
+
+/// Writes text that was read before, with the members of each object in the order of the plan.
+fn rearrange<S: Sink>(text: &str, plan: &Plan, sink: S) -> Result<S, SyntaxError> {
+    let mut reader = Reader::of(text);
+    let mut writer = Writer::new(text, sink);
+    let mut open = Vec::new();
+    while let Some(event) = reader.next_event()? {
+        writer.write(event, &reader);
+        if event == Event::StartObject
+            && let Some(object) = plan.find(reader.start())
+        {
+            open.push((reader.depth(), object));
+        } else if matches!(event, Event::Key(_)) {
+            continue;
+        }
+        while let Some((depth, object)) = open.last_mut()
+            && *depth == reader.depth()
+        {
+            if let Some(member) = plan.next(object) {
+                reader.go_to_member(member);
+                break;
+            }
+            reader.leave_object(object.behind as usize);
+            writer.write(Event::EndObject, &reader);
+            open.pop();
+        }
+    }
+    Ok(writer.finish())
+}

@@ -1,0 +1,148 @@
+//! Signs a body, and tells whether a signature holds and for which bytes.
+//!
+//! The raw bytes of `result` are tried first, since they usually are what was signed; only when
+//! they fail is the text rebuilt as Node would write it. The order of the checks gives nothing
+//! away: what is secret is compared in constant time, and every secret is always tried.
+
+use std::ops::Range;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use thiserror::Error;
+
+use super::body::{Generation, Top, survey};
+use super::secret::{Macs, UnusableSecret};
+use crate::core::javascript::{Sink as _, SyntaxError, stringify_into};
+
+/// In which form the signed bytes were found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Matched {
+    /// The body has them as they were signed.
+    Raw,
+    /// The body was written anew on its way; rebuilt as Node writes it, it is what was signed.
+    Canonical,
+}
+
+/// A signature that holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// The part of the body that is authentic. Use no other.
+    pub signed: Range<usize>,
+    /// The value of `event`, which anyone may have written.
+    pub event: Option<Range<usize>>,
+    /// The kind of the delivery.
+    pub generation: Generation,
+    /// The form in which it was found.
+    pub matched: Matched,
+    /// The place of the secret that signed it.
+    pub secret_index: usize,
+}
+
+/// Why a signature does not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// The header is missing or empty.
+    #[error("the signature header is missing")]
+    MissingHeader,
+    /// The header is not standard base64 with its padding.
+    #[error("the signature header is not base64")]
+    NotBase64,
+    /// The header is base64, but not of 32 bytes.
+    #[error("the signature header has not the length of an HMAC-SHA256")]
+    WrongLength,
+    /// The body is not JSON.
+    #[error("the body is not JSON: {0}")]
+    MalformedBody(SyntaxError),
+    /// The body is JSON, but neither an object with `result` nor an array.
+    #[error("the body has no `result`")]
+    NoResult,
+    /// The body was not signed with any of the secrets, or was changed since.
+    #[error("the signature does not match")]
+    Mismatch,
+}
+
+impl Refusal {
+    /// The refusal in a word that programs can compare.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::MissingHeader => "missing_header",
+            Self::NotBase64 => "not_base64",
+            Self::WrongLength => "wrong_length",
+            Self::MalformedBody(_) => "malformed_body",
+            Self::NoResult => "no_result",
+            Self::Mismatch => "mismatch",
+        }
+    }
+}
+
+/// Why a body cannot be signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum SignError {
+    /// The secret is unusable.
+    #[error(transparent)]
+    Secret(#[from] UnusableSecret),
+    /// The body is not JSON.
+    #[error("the body is not JSON: {0}")]
+    MalformedBody(#[from] SyntaxError),
+    /// The body is JSON, but neither an object with `result` nor an array.
+    #[error("the body has no `result`")]
+    NoResult,
+}
+
+/// Gives the header value with which the vendor would send `body`.
+pub fn sign(body: &[u8], secret: &[u8]) -> Result<String, SignError> {
+    let macs = Macs::new(&[secret])?;
+    let (signed, _) = locate(body)?.ok_or(SignError::NoResult)?;
+    let message = body.get(signed).unwrap_or_default();
+    Ok(stringify_into(message, || macs.clone())?.header())
+}
+
+/// Tells whether `header` is a signature of `body` with one of the secrets.
+///
+/// The outer error is the caller's: a secret that cannot be used. The inner one is the sender's.
+pub fn verify(
+    body: &[u8],
+    header: Option<&[u8]>,
+    secrets: &[&[u8]],
+) -> Result<Result<Verified, Refusal>, UnusableSecret> {
+    let macs = Macs::new(secrets)?;
+    Ok(claimed(header).and_then(|claimed| check(body, &claimed, &macs)))
+}
+
+fn check(body: &[u8], claimed: &[u8; 32], macs: &Macs) -> Result<Verified, Refusal> {
+    let located = locate(body).map_err(Refusal::MalformedBody)?;
+    let (signed, event) = located.ok_or(Refusal::NoResult)?;
+    let message = body.get(signed.clone()).unwrap_or_default();
+    let mut raw = macs.clone();
+    raw.put(message);
+    let (secret_index, matched) = if let Some(secret) = raw.find(claimed) {
+        (secret, Matched::Raw)
+    } else {
+        let rebuilt = stringify_into(message, || macs.clone()).map_err(Refusal::MalformedBody)?;
+        (rebuilt.find(claimed).ok_or(Refusal::Mismatch)?, Matched::Canonical)
+    };
+    let generation = if event.is_some() { Generation::Current } else { Generation::Legacy };
+    Ok(Verified { signed, event, generation, matched, secret_index })
+}
+
+type Located = (Range<usize>, Option<Range<usize>>);
+
+/// Where the signed bytes and the event are, if the body is a delivery at all.
+fn locate(body: &[u8]) -> Result<Option<Located>, SyntaxError> {
+    Ok(match survey(body, ["result", "event"])? {
+        Top::Array(whole) => Some((whole, None)),
+        Top::Object([result, event]) => result.map(|result| (result, event)),
+        Top::Scalar => None,
+    })
+}
+
+/// The 32 bytes that the header claims to be the signature.
+fn claimed(header: Option<&[u8]>) -> Result<[u8; 32], Refusal> {
+    let header = header.unwrap_or_default().trim_ascii();
+    if header.is_empty() {
+        return Err(Refusal::MissingHeader);
+    }
+    let decoded = STANDARD.decode(header).map_err(|_| Refusal::NotBase64)?;
+    decoded.try_into().map_err(|_| Refusal::WrongLength)
+}
