@@ -1,13 +1,35 @@
 //! The Python module `extracta_rs._core`: a thin binding, no decisions.
+//!
+//! Signals, the interpreter's lock, cancellation, fork and exit live in `call`, `deliver` and
+//! `runtime`, and nowhere else.
 
 use pyo3::prelude::*;
 
+mod call;
+mod client;
+mod convert;
+mod deliver;
 #[cfg(feature = "emulator")]
 mod emulator;
+mod errors;
+mod files;
+mod load;
+mod log;
+mod progress;
+mod runtime;
+mod waiting;
 mod webhook;
 
 #[pymodule(gil_used = false)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    log::install();
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("VENDOR_BASE_URL", crate::core::config::VENDOR_BASE_URL)?;
+    module.add_class::<client::Client>()?;
+    module.add_class::<call::Call>()?;
+    module.add_class::<waiting::WaitMany>()?;
+    module.add_function(wrap_pyfunction!(waiting::batch_token, module)?)?;
+    module.add_function(wrap_pyfunction!(waiting::read_batch_token, module)?)?;
     webhook::register(module)?;
     #[cfg(feature = "emulator")]
     emulator::register(module)?;

@@ -1,0 +1,84 @@
+"""The native module: a thin binding over the Rust core. Private: use `extracta_rs`."""
+
+import os
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from typing import Any, Generic, Literal, TypeVar, final, overload
+
+from .models import BatchResults, Classification, Extraction, FileInput
+
+_T = TypeVar("_T")
+_Options = tuple[float | None, float, float, float]
+
+__version__: str
+VENDOR_BASE_URL: str
+
+@final
+class Call(Awaitable[_T], Generic[_T]):
+    def wait(self) -> _T: ...
+    def __await__(self) -> Generator[Any, Any, _T]: ...
+
+@final
+class WaitMany:
+    def next(self) -> Call[BatchResults | None]: ...
+
+@final
+class Client:
+    def __new__(
+        cls,
+        *,
+        api_key: str,
+        base_url: str,
+        timeout: float,
+        connect_timeout: float,
+        max_retries: int,
+        min_poll_spacing: float,
+        max_connections: int,
+        proxy: str | None,
+        ca_bundle: str | os.PathLike[str] | None,
+        user_agent: str | None,
+        allow_insecure_http: bool,
+    ) -> Client: ...
+    @property
+    def closed(self) -> bool: ...
+    def close(self) -> None: ...
+    def credits(self) -> Call[int]: ...
+    @overload
+    def create(self, kind: Literal["extraction"], details: dict[str, Any]) -> Call[Extraction]: ...
+    @overload
+    def create(self, kind: Literal["classification"], details: dict[str, Any]) -> Call[Classification]: ...
+    @overload
+    def view(self, kind: Literal["extraction"], resource_id: str) -> Call[Extraction]: ...
+    @overload
+    def view(self, kind: Literal["classification"], resource_id: str) -> Call[Classification]: ...
+    @overload
+    def update(self, kind: Literal["extraction"], resource_id: str, details: dict[str, Any]) -> Call[Extraction]: ...
+    @overload
+    def update(self, kind: Literal["classification"], resource_id: str, details: dict[str, Any]) -> Call[Classification]: ...
+    def delete(self, kind: str, resource_id: str) -> Call[None]: ...
+    def delete_batch(self, kind: str, resource_id: str, batch_id: str) -> Call[None]: ...
+    def delete_files(
+        self, kind: str, resource_id: str, batch_id: str, file_ids: list[str]
+    ) -> Call[None]: ...
+    def upload(
+        self,
+        kind: str,
+        resource_id: str,
+        files: FileInput | Iterable[FileInput],
+        batch_id: str | None,
+        on_progress: Callable[[int, int | None], object] | None,
+    ) -> Call[tuple[dict[str, Any], str]]: ...
+    def results(
+        self, kind: str, resource_id: str, batch_id: str, file_id: str | None
+    ) -> Call[BatchResults]: ...
+    def wait(
+        self,
+        kind: str,
+        resource_id: str,
+        batch_id: str,
+        options: _Options,
+        on_progress: Callable[[BatchResults], object] | None,
+    ) -> Call[BatchResults]: ...
+    def wait_many(self, batches: list[tuple[str, str, str]], options: _Options) -> WaitMany: ...
+
+def batch_token(extraction_id: str | None, classification_id: str | None, batch_id: str) -> str: ...
+def read_batch_token(token: str) -> tuple[str, str, str]: ...

@@ -1,0 +1,626 @@
+"""The blocking face. Each method says what to do; how is in Rust, once for both faces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from . import _core
+from ._shared import (
+    BaseClient,
+    Seconds,
+    changes,
+    given,
+    id_list,
+    name_batches,
+    several,
+    wait_options,
+)
+from .models import BatchRef, BatchResults, Classification, Extraction, UploadedFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from types import TracebackType
+
+    from ._core import WaitMany
+    from .models import FileInput, Kind
+
+__all__ = ["Batch", "Classifications", "Client", "Extractions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch(BatchRef):
+    """A batch that can be waited on.
+
+    Attributes:
+        files: the files as the service accepted them; empty for a batch that was resumed.
+    """
+
+    files: list[UploadedFile] = field(default_factory=list)
+    _client: Client = field(repr=False, compare=False)
+
+    def results(self) -> BatchResults:
+        """Ask once for the results; see `Extractions.results`."""
+        return self._client._raw.results(*self._name(), None).wait()
+
+    def wait(
+        self,
+        *,
+        timeout: Seconds | None = 900.0,
+        poll_interval: Seconds = 2.0,
+        max_poll_interval: Seconds = 15.0,
+        backoff: float = 1.5,
+        on_progress: Callable[[BatchResults], object] | None = None,
+    ) -> BatchResults:
+        """Wait until the batch is finished; see `Extractions.wait`."""
+        options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
+        return self._client._raw.wait(*self._name(), options, on_progress).wait()
+
+    def _name(self) -> tuple[Kind, str, str]:
+        if self.classification_id is not None:
+            return "classification", self.classification_id, self.batch_id
+        return "extraction", self.extraction_id or "", self.batch_id
+
+
+class BatchIterator:
+    """Gives the results of batches as they finish."""
+
+    def __init__(self, raw: WaitMany) -> None:
+        self._raw = raw
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> BatchResults:
+        results = self._raw.next().wait()
+        if results is None:
+            raise StopIteration
+        return results
+
+
+class Extractions:
+    """The extractions of a client: `client.extractions`."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._raw = client._raw
+
+    def create(
+        self,
+        name: str,
+        *,
+        language: str = "English",
+        fields: Iterable[Mapping[str, object]],
+        description: str | None = None,
+        options: Mapping[str, object] | None = None,
+    ) -> Extraction:
+        """Create an extraction template.
+
+        Args:
+            name: what to call it.
+            language: the documents' language, an English word ("English", "Romanian",
+                "Multi-Lingual"); the vendor's documentation lists them.
+            fields: what to extract: mappings of `key`, `description`, `example`, `type`
+                ("string", "object" with `properties`, "array" with `items`).
+            description: what it is for.
+            options: processing options as the vendor writes them (`hasTable`, ...).
+
+        Returns:
+            The template with its id.
+
+        Raises:
+            ValueError: `fields` is empty.
+            APIError: the service refused it. It is never sent twice unless surely not carried out.
+
+        Example:
+            >>> with Client() as client:
+            ...     invoice = client.extractions.create(
+            ...         "Invoices", fields=[{"key": "total", "description": "The total"}]
+            ...     )
+        """
+        details = given(
+            name=name,
+            description=description,
+            language=language,
+            options=dict(options) if options is not None else None,
+            fields=several("fields", fields),
+        )
+        return self._raw.create("extraction", details).wait()
+
+    def view(self, extraction_id: str) -> Extraction:
+        """Show a template and, where the service tells, its batches.
+
+        Raises:
+            NotFoundError: there is no such extraction.
+        """
+        return self._raw.view("extraction", extraction_id).wait()
+
+    def update(
+        self,
+        extraction_id: str,
+        *,
+        name: str | None = None,
+        language: str | None = None,
+        fields: Iterable[Mapping[str, object]] | None = None,
+        description: str | None = None,
+        options: Mapping[str, object] | None = None,
+    ) -> Extraction:
+        """Change what is given of a template; the rest stays.
+
+        Returns:
+            What is known of the template after the change: only what was changed.
+
+        Raises:
+            ValueError: nothing to change was given.
+            NotFoundError: there is no such extraction.
+        """
+        details = changes(
+            name=name,
+            language=language,
+            fields=several("fields", fields) if fields is not None else None,
+            description=description,
+            options=dict(options) if options is not None else None,
+        )
+        return self._raw.update("extraction", extraction_id, details).wait()
+
+    def delete(self, extraction_id: str) -> None:
+        """Delete a template with all its batches and files.
+
+        Raises:
+            NotFoundError: there is no such extraction.
+        """
+        self._raw.delete("extraction", extraction_id).wait()
+
+    def delete_batch(self, extraction_id: str, batch_id: str) -> None:
+        """Delete a batch with its files.
+
+        Raises:
+            NotFoundError: there is no such batch.
+        """
+        self._raw.delete_batch("extraction", extraction_id, batch_id).wait()
+
+    def delete_files(
+        self, extraction_id: str, batch_id: str, file_ids: str | Iterable[str]
+    ) -> None:
+        """Delete files of a batch: one request for each.
+
+        Raises:
+            ValueError: `file_ids` is empty or has an empty id.
+            NotFoundError: there is no such batch or file.
+        """
+        self._raw.delete_files("extraction", extraction_id, batch_id, id_list(file_ids)).wait()
+
+    def upload(
+        self,
+        extraction_id: str,
+        files: FileInput | Iterable[FileInput],
+        *,
+        batch_id: str | None = None,
+        on_progress: Callable[[int, int | None], object] | None = None,
+    ) -> Batch:
+        """Upload files as one new batch, or into an existing one. This starts paid processing.
+
+        It is sent again by itself only if it surely was not carried out (no connection, 429, 503
+        with `Retry-After`).
+
+        Args:
+            extraction_id: the extraction to process them with.
+            files: one file or an iterable of files: a path, `(name, content)` with bytes or a
+                binary file object, a binary file object with a name, or an `UploadFile`. They are
+                read as a stream; a file object is read on another thread from where it stands.
+            batch_id: an existing batch to add them to.
+            on_progress: called on this thread with the bytes sent and the bytes in all (None
+                where that is not known).
+
+        Returns:
+            The batch.
+
+        Raises:
+            OSError: a file cannot be read: `FileNotFoundError`, `IsADirectoryError`, ...
+            ValueError: there are no files, or one has no name.
+            UploadOutcomeUnknownError: the answer was lost; look before you upload again.
+        """
+        call = self._raw.upload("extraction", extraction_id, files, batch_id, on_progress)
+        answer, new_id = call.wait()
+        uploaded = [UploadedFile._load(file) for file in answer.get("files") or []]
+        return Batch(
+            extraction_id=extraction_id, batch_id=new_id, files=uploaded, _client=self._client
+        )
+
+    def results(
+        self, extraction_id: str, batch_id: str, *, file_id: str | None = None
+    ) -> BatchResults:
+        """Ask once for the results of a batch, or of one file of it.
+
+        Returns:
+            The results as they are now; `finished` tells whether they are complete.
+
+        Raises:
+            NotFoundError: there is no such batch or file.
+        """
+        return self._raw.results("extraction", extraction_id, batch_id, file_id).wait()
+
+    def wait(
+        self,
+        extraction_id: str,
+        batch_id: str,
+        *,
+        timeout: Seconds | None = 900.0,
+        poll_interval: Seconds = 2.0,
+        max_poll_interval: Seconds = 15.0,
+        backoff: float = 1.5,
+        on_progress: Callable[[BatchResults], object] | None = None,
+    ) -> BatchResults:
+        """Wait until a batch is finished.
+
+        A failed poll (connection, 429, 5xx, an unreadable answer) does not end the wait, the
+        deadline does. Polls of one client are at least `min_poll_spacing` apart.
+
+        Args:
+            extraction_id: the extraction.
+            batch_id: the batch.
+            timeout: seconds to wait in all, on the monotonic clock; None for no limit.
+            poll_interval: seconds before the first request.
+            max_poll_interval: the most seconds between two requests.
+            backoff: what the interval is multiplied by after each request.
+            on_progress: called with the `BatchResults` of each answer, on this thread.
+
+        Returns:
+            The finished results; some files may have failed: see `raise_for_failures`.
+
+        Raises:
+            WaitTimeoutError: not finished in time; it carries a token to go on with.
+            APIError: the key is wrong, the batch does not exist, ...
+        """
+        options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
+        return self._raw.wait("extraction", extraction_id, batch_id, options, on_progress).wait()
+
+    def wait_many(
+        self,
+        batches: Iterable[BatchRef | str],
+        *,
+        timeout: Seconds | None = None,
+        poll_interval: Seconds = 2.0,
+        max_poll_interval: Seconds = 15.0,
+        backoff: float = 1.5,
+    ) -> Iterator[BatchResults]:
+        """Wait for many batches; iterate over the results as they finish.
+
+        Args:
+            batches: batches or their tokens, all of extractions.
+            timeout: seconds to wait in all; None for no limit.
+            poll_interval: seconds before the first request for a batch.
+            max_poll_interval: the most seconds between two requests for a batch.
+            backoff: what the interval is multiplied by after each request.
+
+        Returns:
+            An iterator over `BatchResults`. A batch that fails raises from the iterator's next
+            step; catch it and iterate on for the others.
+        """
+        options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
+        named = name_batches("extraction", batches)
+        return BatchIterator(self._raw.wait_many(named, options))
+
+    def run(
+        self,
+        extraction_id: str,
+        files: FileInput | Iterable[FileInput],
+        *,
+        timeout: Seconds | None = 900.0,
+        poll_interval: Seconds = 2.0,
+        max_poll_interval: Seconds = 15.0,
+        backoff: float = 1.5,
+        on_progress: Callable[[BatchResults], object] | None = None,
+    ) -> BatchResults:
+        """Upload files and wait for their results; see `upload` and `wait`.
+
+        Raises:
+            WaitTimeoutError: not finished in time; its token leads to the batch.
+        """
+        wait_options(timeout, poll_interval, max_poll_interval, backoff)
+        batch = self.upload(extraction_id, files)
+        return batch.wait(
+            timeout=timeout,
+            poll_interval=poll_interval,
+            max_poll_interval=max_poll_interval,
+            backoff=backoff,
+            on_progress=on_progress,
+        )
+
+
+class Classifications:
+    """The classifications of a client: `client.classifications`."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._raw = client._raw
+
+    def create(
+        self,
+        name: str,
+        *,
+        document_types: Iterable[Mapping[str, object]],
+        description: str | None = None,
+    ) -> Classification:
+        """Create a classification template.
+
+        Args:
+            name: what to call it.
+            document_types: the kinds to tell apart: mappings of `name`, `description`,
+                `uniqueWords` and, to extract from such a document, `extractionId`.
+            description: what it is for.
+
+        Returns:
+            The template with its id.
+
+        Raises:
+            ValueError: `document_types` is empty.
+            APIError: the service refused it. It is never sent twice unless surely not carried out.
+        """
+        details = given(
+            name=name,
+            description=description,
+            documentTypes=several("document_types", document_types),
+        )
+        return self._raw.create("classification", details).wait()
+
+    def view(self, classification_id: str) -> Classification:
+        """Show a template and, where the service tells, its batches.
+
+        Raises:
+            NotFoundError: there is no such classification.
+        """
+        return self._raw.view("classification", classification_id).wait()
+
+    def update(
+        self,
+        classification_id: str,
+        *,
+        name: str | None = None,
+        document_types: Iterable[Mapping[str, object]] | None = None,
+        description: str | None = None,
+    ) -> Classification:
+        """Change what is given of a template; the rest stays.
+
+        Returns:
+            What is known of the template after the change: only what was changed.
+
+        Raises:
+            ValueError: nothing to change was given.
+            NotFoundError: there is no such classification.
+        """
+        details = changes(
+            name=name,
+            documentTypes=several("document_types", document_types)
+            if document_types is not None
+            else None,
+            description=description,
+        )
+        return self._raw.update("classification", classification_id, details).wait()
+
+    def delete(self, classification_id: str) -> None:
+        """Delete a template with all its batches and files.
+
+        Raises:
+            NotFoundError: there is no such classification.
+        """
+        self._raw.delete("classification", classification_id).wait()
+
+    def delete_batch(self, classification_id: str, batch_id: str) -> None:
+        """Delete a batch with its files.
+
+        Raises:
+            NotFoundError: there is no such batch.
+        """
+        self._raw.delete_batch("classification", classification_id, batch_id).wait()
+
+    def delete_files(
+        self, classification_id: str, batch_id: str, file_ids: str | Iterable[str]
+    ) -> None:
+        """Delete files of a batch.
+
+        Raises:
+            ValueError: `file_ids` is empty or has an empty id.
+            NotFoundError: there is no such batch or file.
+        """
+        self._raw.delete_files(
+            "classification", classification_id, batch_id, id_list(file_ids)
+        ).wait()
+
+    def upload(
+        self,
+        classification_id: str,
+        files: FileInput | Iterable[FileInput],
+        *,
+        batch_id: str | None = None,
+        on_progress: Callable[[int, int | None], object] | None = None,
+    ) -> Batch:
+        """Upload files as one new batch, or into an existing one. This starts paid processing.
+
+        It is sent again by itself only if it surely was not carried out (no connection, 429, 503
+        with `Retry-After`).
+
+        Args:
+            classification_id: the classification to process them with.
+            files: one file or an iterable of files: a path, `(name, content)` with bytes or a
+                binary file object, a binary file object with a name, or an `UploadFile`. They are
+                read as a stream; a file object is read on another thread from where it stands.
+            batch_id: an existing batch to add them to.
+            on_progress: called on this thread with the bytes sent and the bytes in all (None
+                where that is not known).
+
+        Returns:
+            The batch.
+
+        Raises:
+            OSError: a file cannot be read: `FileNotFoundError`, `IsADirectoryError`, ...
+            ValueError: there are no files, or one has no name.
+            UploadOutcomeUnknownError: the answer was lost; look before you upload again.
+        """
+        call = self._raw.upload("classification", classification_id, files, batch_id, on_progress)
+        answer, new_id = call.wait()
+        uploaded = [UploadedFile._load(file) for file in answer.get("files") or []]
+        return Batch(
+            classification_id=classification_id,
+            batch_id=new_id,
+            files=uploaded,
+            _client=self._client,
+        )
+
+    def results(
+        self, classification_id: str, batch_id: str, *, file_id: str | None = None
+    ) -> BatchResults:
+        """Ask once for the results of a batch, or of one file of it.
+
+        Returns:
+            The results as they are now; `finished` tells whether they are complete.
+
+        Raises:
+            NotFoundError: there is no such batch or file.
+        """
+        return self._raw.results("classification", classification_id, batch_id, file_id).wait()
+
+    def wait(
+        self,
+        classification_id: str,
+        batch_id: str,
+        *,
+        timeout: Seconds | None = 900.0,
+        poll_interval: Seconds = 2.0,
+        max_poll_interval: Seconds = 15.0,
+        backoff: float = 1.5,
+        on_progress: Callable[[BatchResults], object] | None = None,
+    ) -> BatchResults:
+        """Wait until a batch is finished.
+
+        A failed poll (connection, 429, 5xx, an unreadable answer) does not end the wait, the
+        deadline does. Polls of one client are at least `min_poll_spacing` apart.
+
+        Args:
+            classification_id: the classification.
+            batch_id: the batch.
+            timeout: seconds to wait in all, on the monotonic clock; None for no limit.
+            poll_interval: seconds before the first request.
+            max_poll_interval: the most seconds between two requests.
+            backoff: what the interval is multiplied by after each request.
+            on_progress: called with the `BatchResults` of each answer, on this thread.
+
+        Returns:
+            The finished results; some files may have failed: see `raise_for_failures`.
+
+        Raises:
+            WaitTimeoutError: not finished in time; it carries a token to go on with.
+            APIError: the key is wrong, the batch does not exist, ...
+        """
+        options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
+        return self._raw.wait(
+            "classification", classification_id, batch_id, options, on_progress
+        ).wait()
+
+    def wait_many(
+        self,
+        batches: Iterable[BatchRef | str],
+        *,
+        timeout: Seconds | None = None,
+        poll_interval: Seconds = 2.0,
+        max_poll_interval: Seconds = 15.0,
+        backoff: float = 1.5,
+    ) -> Iterator[BatchResults]:
+        """Wait for many batches; iterate over the results as they finish.
+
+        Args:
+            batches: batches or their tokens, all of classifications.
+            timeout: seconds to wait in all; None for no limit.
+            poll_interval: seconds before the first request for a batch.
+            max_poll_interval: the most seconds between two requests for a batch.
+            backoff: what the interval is multiplied by after each request.
+
+        Returns:
+            An iterator over `BatchResults`. A batch that fails raises from the iterator's next
+            step; catch it and iterate on for the others.
+        """
+        options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
+        named = name_batches("classification", batches)
+        return BatchIterator(self._raw.wait_many(named, options))
+
+    def run(
+        self,
+        classification_id: str,
+        files: FileInput | Iterable[FileInput],
+        *,
+        timeout: Seconds | None = 900.0,
+        poll_interval: Seconds = 2.0,
+        max_poll_interval: Seconds = 15.0,
+        backoff: float = 1.5,
+        on_progress: Callable[[BatchResults], object] | None = None,
+    ) -> BatchResults:
+        """Upload files and wait for their results; see `upload` and `wait`.
+
+        Raises:
+            WaitTimeoutError: not finished in time; its token leads to the batch.
+        """
+        wait_options(timeout, poll_interval, max_poll_interval, backoff)
+        batch = self.upload(classification_id, files)
+        return batch.wait(
+            timeout=timeout,
+            poll_interval=poll_interval,
+            max_poll_interval=max_poll_interval,
+            backoff=backoff,
+            on_progress=on_progress,
+        )
+
+
+class Client(BaseClient):
+    """A client of the Extracta.ai API.
+
+    One client may be used by many threads at once, and after a fork. Use it as a context
+    manager, or `close()` it. Its `repr` shows no key, and its pickle holds none: an unpickled
+    client takes `EXTRACTA_API_KEY` from its own environment.
+
+    Attributes:
+        extractions: extraction templates and their batches.
+        classifications: classification templates and their batches.
+    """
+
+    @property
+    def extractions(self) -> Extractions:
+        """Extraction templates and their batches."""
+        return Extractions(self)
+
+    @property
+    def classifications(self) -> Classifications:
+        """Classification templates and their batches."""
+        return Classifications(self)
+
+    def credits(self) -> int:
+        """Return how many credits are left."""
+        return self._raw.credits().wait()
+
+    def resume(self, token: str | BatchRef) -> Batch:
+        """Return the batch that a token names, to wait on it.
+
+        Args:
+            token: what `Batch.token()` or `WaitTimeoutError.token` gave, or a reference to a batch.
+
+        Raises:
+            ValueError: that is no token of a batch.
+        """
+        text = token if isinstance(token, str) else token.token()
+        kind, resource_id, batch_id = _core.read_batch_token(text)
+        return Batch(
+            extraction_id=resource_id if kind == "extraction" else None,
+            classification_id=resource_id if kind == "classification" else None,
+            batch_id=batch_id,
+            _client=self,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

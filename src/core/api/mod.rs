@@ -1,0 +1,282 @@
+//! The client: one method an operation, the same for extractions and classifications.
+//!
+//! Each method names its endpoint, its body and what a repetition would do; sending, retrying and
+//! pacing are in `send` below, waiting for a batch in `poll`.
+
+mod endpoints;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use super::config::Config;
+use super::error::{Error, Result};
+use super::http::{Answer, Body, Endpoint, Http, Verb};
+use super::limit::Gate;
+use super::model::{BatchAnswer, BatchKey, Kind, Target, UploadAnswer, describe};
+use super::retry::{self, Repeat};
+use super::upload::{Multipart, Progress, Upload};
+use endpoints as at;
+
+/// A client; clones share their connections and the gate.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    http: Http,
+    gate: Gate,
+    max_retries: u32,
+}
+
+impl Client {
+    /// Builds a client; nothing is sent.
+    pub fn new(config: &Config) -> Result<Self> {
+        Ok(Self {
+            shared: Arc::new(Shared {
+                http: Http::new(config)?,
+                gate: Gate::new(config.min_poll_spacing),
+                max_retries: config.max_retries,
+            }),
+        })
+    }
+
+    /// How many credits are left.
+    pub async fn credits(&self) -> Result<i64> {
+        let answer = self.send(at::CREDITS, None, Repeat::Harmless).await?;
+        let credits = &object(&answer)?["credits"];
+        #[allow(clippy::cast_possible_truncation)] // Checked: whole and far within i64.
+        let whole =
+            credits.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 9e15).map(|n| n as i64);
+        credits.as_i64().or(whole).ok_or_else(|| answer.wrong("`credits` is not a whole number"))
+    }
+
+    /// Creates a template; returns its id and the vendor's JSON.
+    pub async fn create(&self, kind: Kind, details: &Value) -> Result<(String, Bytes)> {
+        let body = json!({ kind.details_key(): details });
+        let answer = self.send(at::create(kind), Some(&body), Repeat::OnlyIfRefused).await?;
+        let object = object(&answer)?;
+        let id = object[kind.id_key()].as_str().filter(|id| !id.is_empty());
+        let id = id.ok_or_else(|| answer.wrong(format!("no `{}`", kind.id_key())))?;
+        Ok((id.to_owned(), answer.body))
+    }
+
+    /// Shows a template.
+    pub async fn view(&self, target: &Target) -> Result<Bytes> {
+        let body = json!({ target.kind.id_key(): target.id });
+        let answer = self.send(at::view(target.kind), Some(&body), Repeat::Harmless).await?;
+        object(&answer)?;
+        Ok(answer.body)
+    }
+
+    /// Changes the given keys of a template.
+    pub async fn update(&self, target: &Target, details: &Value) -> Result<Bytes> {
+        let body = json!({
+            target.kind.id_key(): target.id,
+            target.kind.details_key(): details,
+        });
+        let answer = self.send(at::update(target.kind), Some(&body), Repeat::Harmless).await?;
+        object(&answer)?;
+        Ok(answer.body)
+    }
+
+    /// Deletes a template and all that belongs to it.
+    pub async fn delete(&self, target: &Target) -> Result<()> {
+        let body = json!({ target.kind.id_key(): target.id });
+        self.send(at::delete(target.kind), Some(&body), Repeat::Harmless).await.map(drop)
+    }
+
+    /// Deletes a batch.
+    pub async fn delete_batch(&self, key: &BatchKey) -> Result<()> {
+        let Target { kind, id } = &key.target;
+        let body = json!({ kind.id_key(): id, "batchId": key.batch_id });
+        self.send(at::delete_batch(*kind), Some(&body), Repeat::Harmless).await.map(drop)
+    }
+
+    /// Deletes files of a batch: in one request where the API can, else one request a file.
+    pub async fn delete_files(&self, key: &BatchKey, file_ids: &[String]) -> Result<()> {
+        if file_ids.is_empty() || file_ids.iter().any(|id| id.trim().is_empty()) {
+            // An empty fileId would delete the whole batch.
+            return Err(Error::Input("file_ids must be file ids, at least one".to_owned()));
+        }
+        let Target { kind, id } = &key.target;
+        let endpoint = at::delete_files(*kind);
+        if *kind == Kind::Classification {
+            let body = json!({ kind.id_key(): id, "batchId": key.batch_id, "fileIds": file_ids });
+            return self.send(endpoint, Some(&body), Repeat::Harmless).await.map(drop);
+        }
+        for file_id in file_ids {
+            let body = json!({ kind.id_key(): id, "batchId": key.batch_id, "fileId": file_id });
+            self.send(endpoint, Some(&body), Repeat::Harmless).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks once for the results of a batch, or of one file of it.
+    pub async fn results(&self, key: &BatchKey, file_id: Option<&str>) -> Result<BatchAnswer> {
+        let body = results_body(key, file_id)?;
+        let endpoint = at::results(key.target.kind);
+        let answer = self.send(endpoint, Some(&body), Repeat::Harmless).await?;
+        read_results(key, &answer)
+    }
+
+    /// Asks for the results with a single request: a failed poll is the waiter's to judge.
+    pub(crate) async fn poll(&self, key: &BatchKey) -> Result<BatchAnswer> {
+        let body = results_body(key, None)?.to_string().into();
+        let request = self.shared.http.send(at::results(key.target.kind), Body::Json(body));
+        read_results(key, &self.shared.gate.pass(request).await?)
+    }
+
+    /// Uploads files as a new batch, or into an existing one. Starts paid work.
+    pub async fn upload(
+        &self,
+        target: &Target,
+        batch_id: Option<&str>,
+        files: &[Upload],
+        progress: Option<Progress>,
+    ) -> Result<UploadAnswer> {
+        if files.is_empty() {
+            return Err(Error::Input("there are no files to upload".to_owned()));
+        }
+        if batch_id.is_some_and(|id| id.trim().is_empty()) {
+            return Err(Error::Input("batch_id is empty; leave it out for a new batch".to_owned()));
+        }
+        let mut fields = vec![(target.kind.id_key(), target.id.as_str())];
+        fields.extend(batch_id.map(|id| ("batchId", id)));
+        let sent = self.send_files(at::upload(target.kind), &fields, files, progress).await;
+        let outcome = sent.and_then(|answer| read_upload(target, &answer));
+        match outcome {
+            Err(error) if !retry::surely_refused(&error) => {
+                Err(outcome_unknown(target, batch_id, files, error).await)
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn send_files(
+        &self,
+        endpoint: Endpoint,
+        fields: &[(&str, &str)],
+        files: &[Upload],
+        progress: Option<Progress>,
+    ) -> Result<Answer> {
+        let mut attempt = 0;
+        loop {
+            let body = Multipart::new(fields, files, progress.clone());
+            let touched = body.activity();
+            let error = match self.shared.http.send(endpoint, Body::Multipart(body)).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            if !self.pause(&error, Repeat::OnlyIfRefused, attempt).await {
+                return Err(error);
+            }
+            if touched.started() {
+                for file in files {
+                    if !file.rewind().await? {
+                        return Err(error);
+                    }
+                }
+            }
+            attempt += 1;
+        }
+    }
+
+    async fn send(
+        &self,
+        endpoint: Endpoint,
+        body: Option<&Value>,
+        repeat: Repeat,
+    ) -> Result<Answer> {
+        let body = body.map(|body| Bytes::from(body.to_string()));
+        let mut attempt = 0;
+        loop {
+            let body = body.clone().map_or(Body::Empty, Body::Json);
+            let request = self.shared.http.send(endpoint, body);
+            let result = if at::is_results(endpoint) {
+                self.shared.gate.pass(request).await
+            } else {
+                request.await
+            };
+            match result {
+                // The attempt whose answer was lost has deleted it.
+                Err(Error::Status { status: 404, call, .. })
+                    if attempt > 0 && endpoint.verb == Verb::Delete =>
+                {
+                    return Ok(Answer { call, status: 404, body: Bytes::new() });
+                }
+                Err(error) if self.pause(&error, repeat, attempt).await => attempt += 1,
+                result => return result,
+            }
+        }
+    }
+
+    /// Waits before the next attempt; `false` where there shall be none.
+    async fn pause(&self, error: &Error, repeat: Repeat, attempt: u32) -> bool {
+        if attempt >= self.shared.max_retries {
+            return false;
+        }
+        let Some(delay) = retry::delay(error, repeat, attempt, fastrand::f64()) else {
+            return false;
+        };
+        log::info!(
+            target: "extracta_rs",
+            "{error}; trying again in {:.1} s (retry {} of {})",
+            delay.as_secs_f64(), attempt + 1, self.shared.max_retries
+        );
+        sleep(delay).await;
+        true
+    }
+}
+
+fn results_body(key: &BatchKey, file_id: Option<&str>) -> Result<Value> {
+    let Target { kind, id } = &key.target;
+    let mut body = json!({ kind.id_key(): id, "batchId": key.batch_id });
+    if let Some(file_id) = file_id {
+        if file_id.trim().is_empty() {
+            return Err(Error::Input("file_id is empty; leave it out for all files".to_owned()));
+        }
+        body["fileId"] = file_id.into();
+    }
+    Ok(body)
+}
+
+fn read_results(key: &BatchKey, answer: &Answer) -> Result<BatchAnswer> {
+    BatchAnswer::parse(key.clone(), answer.body.clone()).map_err(|reason| answer.wrong(reason))
+}
+
+fn read_upload(target: &Target, answer: &Answer) -> Result<UploadAnswer> {
+    let object = object(answer)?;
+    let batch_id = object["batchId"].as_str().filter(|id| !id.is_empty());
+    let batch_id = batch_id.ok_or_else(|| answer.wrong("no `batchId`"))?;
+    let key = BatchKey::new(target.clone(), batch_id)?;
+    Ok(UploadAnswer { key, json: answer.body.clone() })
+}
+
+async fn outcome_unknown(
+    target: &Target,
+    batch_id: Option<&str>,
+    files: &[Upload],
+    cause: Error,
+) -> Error {
+    let mut sha256 = Vec::with_capacity(files.len());
+    for file in files {
+        sha256.push(file.sha256().await);
+    }
+    Error::UploadOutcomeUnknown {
+        target: target.clone(),
+        batch_id: batch_id.map(str::to_owned),
+        file_names: files.iter().map(|file| file.name().to_owned()).collect(),
+        sha256,
+        cause: Box::new(cause),
+    }
+}
+
+fn object(answer: &Answer) -> Result<Value> {
+    let value: Value =
+        serde_json::from_slice(&answer.body).map_err(|error| answer.wrong(describe(&error)))?;
+    if value.is_object() { Ok(value) } else { Err(answer.wrong("not a JSON object")) }
+}

@@ -1,0 +1,97 @@
+//! What a client is built from: the key (never shown), limits and times.
+//!
+//! The address and the proxy are checked where the connection is built, in `http`.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::error::{Error, Result};
+
+/// The vendor's address.
+pub const VENDOR_BASE_URL: &str = "https://api.extracta.ai/api/v1";
+
+/// An API key that no output shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ApiKey(String);
+
+impl ApiKey {
+    /// Checks that the key can be sent in a header.
+    pub fn new(key: &str) -> Result<Self> {
+        let key = key.trim();
+        let problem = if key.is_empty() {
+            "is empty"
+        } else if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            "has characters that no API key has (white space, control or non-ASCII characters)"
+        } else {
+            return Ok(Self(key.to_owned()));
+        };
+        Err(Error::Config { setting: "api_key", reason: format!("{problem}; copy it anew") })
+    }
+
+    /// The key itself, for the one header that carries it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey(***)")
+    }
+}
+
+/// The settings of a client.
+#[derive(Clone)]
+pub struct Config {
+    /// The key.
+    pub api_key: ApiKey,
+    /// The address below which the endpoints are.
+    pub base_url: String,
+    /// How long one request may take; for an upload, how long it may stand still.
+    pub timeout: Duration,
+    /// How long a connection may take to be made.
+    pub connect_timeout: Duration,
+    /// How often a failed request is repeated, where it may be.
+    pub max_retries: u32,
+    /// The least time between two requests for results.
+    pub min_poll_spacing: Duration,
+    /// How many requests may be under way at once.
+    pub max_connections: usize,
+    /// A proxy's URL; without one the environment's.
+    pub proxy: Option<String>,
+    /// A file of PEM certificates to trust besides the system's.
+    pub ca_bundle: Option<PathBuf>,
+    /// The `User-Agent` header.
+    pub user_agent: String,
+    /// Whether plain HTTP may leave this machine.
+    pub allow_insecure_http: bool,
+}
+
+impl Config {
+    /// The defaults with this key.
+    #[must_use]
+    pub fn new(api_key: ApiKey) -> Self {
+        Self {
+            api_key,
+            base_url: VENDOR_BASE_URL.to_owned(),
+            timeout: Duration::from_secs(60),
+            connect_timeout: Duration::from_secs(10),
+            max_retries: 2,
+            min_poll_spacing: Duration::from_secs(2),
+            max_connections: 100,
+            proxy: None,
+            ca_bundle: None,
+            user_agent: concat!("extracta_rs/", env!("CARGO_PKG_VERSION")).to_owned(),
+            allow_insecure_http: false,
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The proxy's URL is left out: it may hold a password.
+        f.debug_struct("Config").field("base_url", &self.base_url).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,179 @@
+//! The one error type of the core: fields, not sentences, and questions as methods.
+//!
+//! What may be repeated is decided in `retry`, how a failed poll counts in `poll::decide`; both
+//! ask here. No variant may ever hold the API key or a proxy's password.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use super::model::{BatchAnswer, BatchKey, Target};
+
+/// `Result` with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Which request an error speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Call {
+    /// The HTTP method.
+    pub method: &'static str,
+    /// The path below the base URL.
+    pub path: &'static str,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
+}
+
+/// Everything that can go wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting of the client is unusable.
+    #[error("{setting}: {reason}")]
+    Config {
+        /// The name of the setting.
+        setting: &'static str,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// An argument is unusable; nothing was sent.
+    #[error("{0}")]
+    Input(String),
+    /// A file to upload cannot be read; the service got no complete request.
+    #[error("{name}: {source}")]
+    File {
+        /// The path, or the name of the file object.
+        name: String,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The connection could not be made or broke.
+    #[error("{call}: {detail}{}", sent_note(*.sent))]
+    Connection {
+        /// The request.
+        call: Call,
+        /// Whether the request may have reached the service.
+        sent: bool,
+        /// What broke.
+        detail: String,
+    },
+    /// No answer came in time.
+    #[error("{call}: no {} within {:.1} s{}", if *.sent { "answer" } else { "connection" }, limit.as_secs_f64(), sent_note(*.sent))]
+    Timeout {
+        /// The request.
+        call: Call,
+        /// Whether the request may have reached the service.
+        sent: bool,
+        /// The limit that passed.
+        limit: Duration,
+    },
+    /// The service answered with an error status.
+    #[error("{call}: {status} {message}")]
+    Status {
+        /// The request.
+        call: Call,
+        /// The HTTP status.
+        status: u16,
+        /// What the service said.
+        message: String,
+        /// The beginning of the body.
+        body: String,
+        /// How long the service asked to wait.
+        retry_after: Option<Duration>,
+    },
+    /// The answer is not what the API promises.
+    #[error("{call}: {reason} (status {status}){}", excerpt(.body))]
+    Format {
+        /// The request.
+        call: Call,
+        /// The HTTP status.
+        status: u16,
+        /// What is wrong with the answer.
+        reason: String,
+        /// The beginning of the body.
+        body: String,
+    },
+    /// An upload that may or may not have been carried out.
+    #[error(
+        "the outcome of uploading {} to {target} is unknown: {cause}. Nothing was sent again. \
+         Look whether the batch is there (`view`, the vendor's dashboard) before you upload again",
+        list(.file_names)
+    )]
+    UploadOutcomeUnknown {
+        /// Where the files were sent to.
+        target: Target,
+        /// The batch that they were to be added to.
+        batch_id: Option<String>,
+        /// The files' names.
+        file_names: Vec<String>,
+        /// The hexadecimal SHA-256 of each file that could be read again.
+        sha256: Vec<Option<String>>,
+        /// Why the outcome is unknown.
+        cause: Box<Error>,
+    },
+    /// A batch was not finished by the deadline.
+    #[error(
+        "batch {} of {} was not finished after {:.1} s{}; it goes on at the service: \
+         wait again with `client.resume(error.token)`",
+        key.batch_id, key.target, waited.as_secs_f64(), last_failure(.cause.as_deref())
+    )]
+    WaitTimeout {
+        /// The batch.
+        key: BatchKey,
+        /// How long it was waited for.
+        waited: Duration,
+        /// The last good answer.
+        last: Option<Box<BatchAnswer>>,
+        /// Why the last poll failed, if it did.
+        cause: Option<Box<Error>>,
+    },
+    /// The client was closed, or the process is shutting down.
+    #[error("{0}")]
+    Closed(&'static str),
+}
+
+impl Error {
+    /// How long the service asked to wait before the next request.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// The status of the answer, where one came.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Status { status, .. } | Self::Format { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+}
+
+fn sent_note(sent: bool) -> &'static str {
+    if sent { "" } else { " (nothing was sent)" }
+}
+
+fn excerpt(body: &str) -> String {
+    if body.is_empty() {
+        return String::new();
+    }
+    let start: String = body.chars().take(80).collect();
+    format!(": {start:?}")
+}
+
+fn list(names: &[String]) -> String {
+    match names {
+        [first, rest @ ..] if rest.len() > 2 => format!("{first:?} and {} more files", rest.len()),
+        _ => names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", "),
+    }
+}
+
+fn last_failure(cause: Option<&Error>) -> String {
+    cause.map_or_else(String::new, |error| format!(" (the last poll failed: {error})"))
+}

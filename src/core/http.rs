@@ -1,0 +1,353 @@
+//! One request out, one bounded answer in. The only file that names reqwest.
+//!
+//! Never follows a redirect (the API key would go along), never reads more than a limit, and tells
+//! of each failure whether the request may have reached the service.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER,
+};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::config::{ApiKey, Config};
+use super::error::{Call, Error, Result};
+use super::retry::parse_retry_after;
+use super::upload::{Activity, Multipart};
+
+/// The largest answer that is read, in bytes once decompressed.
+pub(crate) const MAX_ANSWER: usize = 64 << 20;
+const EXCERPT: usize = 2048;
+/// Below the 5 s after which a Node.js server closes an idle connection: a request that meets the
+/// closing would leave its outcome unknown.
+const IDLE: Duration = Duration::from_secs(4);
+
+/// The HTTP methods that the API uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Get,
+    Post,
+    Patch,
+    Delete,
+}
+
+impl Verb {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    fn method(self) -> reqwest::Method {
+        match self {
+            Self::Get => reqwest::Method::GET,
+            Self::Post => reqwest::Method::POST,
+            Self::Patch => reqwest::Method::PATCH,
+            Self::Delete => reqwest::Method::DELETE,
+        }
+    }
+}
+
+/// An operation of the API.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Endpoint {
+    pub verb: Verb,
+    pub path: &'static str,
+}
+
+impl Endpoint {
+    pub(crate) fn call(self) -> Call {
+        Call { method: self.verb.name(), path: self.path }
+    }
+}
+
+/// What goes out with a request.
+pub(crate) enum Body {
+    Empty,
+    Json(Bytes),
+    Multipart(Multipart),
+}
+
+/// A successful answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub call: Call,
+    pub status: u16,
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// The error for an answer that is not what the API promises.
+    pub(crate) fn wrong(&self, reason: impl Into<String>) -> Error {
+        Error::Format {
+            call: self.call,
+            status: self.status,
+            reason: reason.into(),
+            body: excerpt(&self.body),
+        }
+    }
+}
+
+/// The connection to the service.
+pub(crate) struct Http {
+    client: reqwest::Client,
+    base_url: String,
+    authorization: HeaderValue,
+    timeout: Duration,
+    connect_timeout: Duration,
+    under_way: Arc<Semaphore>,
+}
+
+impl Http {
+    pub(crate) fn new(config: &Config) -> Result<Self> {
+        let (base_url, loopback) = check_base_url(config)?;
+        // Fails where a provider is installed already, which is just as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(config.connect_timeout)
+            .pool_max_idle_per_host(config.max_connections)
+            .pool_idle_timeout(IDLE)
+            .tcp_nodelay(true)
+            .user_agent(config.user_agent.as_str());
+        if let Some(proxy) = &config.proxy {
+            builder = builder.proxy(parse_proxy(proxy)?);
+        } else if loopback {
+            builder = builder.no_proxy();
+        }
+        if let Some(path) = &config.ca_bundle {
+            builder = builder.tls_certs_merge(read_certificates(path)?);
+        }
+        let client = builder
+            .build()
+            .map_err(|error| Error::Config { setting: "client", reason: root_cause(&error) })?;
+        Ok(Self {
+            client,
+            base_url,
+            authorization: bearer(&config.api_key)?,
+            timeout: config.timeout,
+            connect_timeout: config.connect_timeout,
+            under_way: Arc::new(Semaphore::new(config.max_connections.max(1))),
+        })
+    }
+
+    /// Sends one request, once.
+    pub(crate) async fn send(&self, endpoint: Endpoint, body: Body) -> Result<Answer> {
+        let call = endpoint.call();
+        let _permit =
+            self.under_way.acquire().await.map_err(|_| Error::Closed("the client is closed"))?;
+        let mut request = self
+            .client
+            .request(endpoint.verb.method(), format!("{}{}", self.base_url, endpoint.path))
+            .header(AUTHORIZATION, self.authorization.clone());
+        let mut upload = None;
+        match body {
+            Body::Empty => {}
+            Body::Json(json) => {
+                request = request.header(CONTENT_TYPE, "application/json").body(json);
+            }
+            Body::Multipart(multipart) => {
+                upload = Some(multipart.activity());
+                request = request.header(CONTENT_TYPE, multipart.content_type());
+                if let Some(length) = multipart.length() {
+                    request = request.header(CONTENT_LENGTH, length);
+                }
+                request = request.body(reqwest::Body::wrap_stream(multipart.into_stream()));
+            }
+        }
+        let started = Instant::now();
+        let result = match &upload {
+            Some(activity) => self.while_active(call, activity, self.exchange(call, request)).await,
+            None => timeout(self.timeout, self.exchange(call, request))
+                .await
+                .unwrap_or_else(|_| Err(self.timed_out(call))),
+        };
+        log_outcome(call, started.elapsed(), &result);
+        // A source that could not be read explains the broken connection that followed from it.
+        match upload.and_then(|activity| activity.take_failure()) {
+            Some(failure) => Err(failure),
+            None => result,
+        }
+    }
+
+    fn timed_out(&self, call: Call) -> Error {
+        Error::Timeout { call, sent: true, limit: self.timeout }
+    }
+
+    /// Bounds an upload by how long it stands still, not by how long it takes.
+    async fn while_active(
+        &self,
+        call: Call,
+        activity: &Activity,
+        exchange: impl Future<Output = Result<Answer>>,
+    ) -> Result<Answer> {
+        let mut exchange = std::pin::pin!(exchange);
+        loop {
+            let limit = activity.last() + self.timeout;
+            tokio::select! {
+                answer = &mut exchange => return answer,
+                () = sleep_until(limit) => {
+                    if activity.last() + self.timeout <= limit {
+                        return Err(self.timed_out(call));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn exchange(&self, call: Call, request: reqwest::RequestBuilder) -> Result<Answer> {
+        let mut response = request.send().await.map_err(|error| self.broken(call, &error))?;
+        let status = response.status().as_u16();
+        let retry_after = header(&response, &RETRY_AFTER)
+            .and_then(|value| parse_retry_after(&value, SystemTime::now()));
+        let location = header(&response, &LOCATION);
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(call, &error))? {
+            if body.len() + chunk.len() > MAX_ANSWER {
+                let answer = Answer { call, status, body: body.freeze() };
+                return Err(answer.wrong(format!(
+                    "the answer is larger than {} MiB; it was not read further",
+                    MAX_ANSWER >> 20
+                )));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let answer = Answer { call, status, body: body.freeze() };
+        match status {
+            200..=299 => Ok(answer),
+            300..=399 => Err(answer.wrong(redirected(location.as_deref()))),
+            _ => Err(Error::Status {
+                call,
+                status,
+                message: message(status, &answer.body),
+                body: excerpt(&answer.body),
+                retry_after,
+            }),
+        }
+    }
+
+    fn broken(&self, call: Call, error: &reqwest::Error) -> Error {
+        // An error of connecting (DNS, TCP, TLS, proxy) comes before the first byte of a request.
+        let sent = !error.is_connect();
+        if error.is_timeout() {
+            return Error::Timeout { call, sent, limit: self.connect_timeout };
+        }
+        Error::Connection { call, sent, detail: root_cause(error) }
+    }
+}
+
+fn log_outcome(call: Call, took: Duration, result: &Result<Answer>) {
+    match result {
+        Ok(answer) => log::debug!(
+            target: "extracta_rs",
+            "{call}: {} in {:.3} s, {} bytes", answer.status, took.as_secs_f64(), answer.body.len()
+        ),
+        Err(error) => log::debug!(
+            target: "extracta_rs", "{call}: failed in {:.3} s: {error}", took.as_secs_f64()
+        ),
+    }
+}
+
+fn check_base_url(config: &Config) -> Result<(String, bool)> {
+    let wrong = |reason: &str| Error::Config { setting: "base_url", reason: reason.to_owned() };
+    let url = reqwest::Url::parse(config.base_url.trim())
+        .map_err(|error| wrong(&format!("is not a URL: {error}")))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong("holds a user name or password; pass the key as api_key"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(wrong("has a query or fragment; give only scheme, host and path"));
+    }
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let loopback = host == "localhost"
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    match url.scheme() {
+        "https" => {}
+        "http" if loopback || config.allow_insecure_http => {}
+        "http" => {
+            return Err(wrong(
+                "is plain http, which would show the API key to everyone on the way; use https, \
+                 or allow_insecure_http=True where the network is your own",
+            ));
+        }
+        _ => return Err(wrong("must begin with https://")),
+    }
+    Ok((url.as_str().trim_end_matches('/').to_owned(), loopback))
+}
+
+fn parse_proxy(proxy: &str) -> Result<reqwest::Proxy> {
+    // The error of the parser is not shown: it may repeat a password.
+    reqwest::Proxy::all(proxy).map_err(|_| Error::Config {
+        setting: "proxy",
+        reason: "is not a proxy's URL, such as http://user:password@host:3128".to_owned(),
+    })
+}
+
+fn read_certificates(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>> {
+    let wrong = |reason: String| Error::Config {
+        setting: "ca_bundle",
+        reason: format!("{}: {reason}", path.display()),
+    };
+    let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let certificates = reqwest::Certificate::from_pem_bundle(&pem)
+        .map_err(|error| wrong(format!("not PEM certificates: {}", root_cause(&error))))?;
+    if certificates.is_empty() {
+        return Err(wrong("holds no PEM certificate".to_owned()));
+    }
+    Ok(certificates)
+}
+
+fn bearer(key: &ApiKey) -> Result<HeaderValue> {
+    let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose())).map_err(|_| {
+        Error::Config { setting: "api_key", reason: "cannot be sent in a header".to_owned() }
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn header(response: &reqwest::Response, name: &reqwest::header::HeaderName) -> Option<String> {
+    Some(response.headers().get(name)?.to_str().ok()?.to_owned())
+}
+
+fn redirected(location: Option<&str>) -> String {
+    // Only the host is named: a signed address may follow it.
+    let host = location
+        .and_then(|location| reqwest::Url::parse(location).ok())
+        .and_then(|url| Some(url.host_str()?.to_owned()));
+    format!(
+        "a redirect to {}; redirects are not followed because the API key would go along: \
+         check base_url",
+        host.as_deref().unwrap_or("another path")
+    )
+}
+
+fn message(status: u16, body: &[u8]) -> String {
+    let json = serde_json::from_slice::<serde_json::Value>(body).ok();
+    let said = json.as_ref().and_then(|json| {
+        ["message", "error"].iter().find_map(|key| {
+            let value = &json[*key];
+            value.as_str().or_else(|| value["message"].as_str())
+        })
+    });
+    let reason = reqwest::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason());
+    said.or(reason).unwrap_or("error").chars().take(500).collect()
+}
+
+fn excerpt(body: &[u8]) -> String {
+    String::from_utf8_lossy(&body[..body.len().min(EXCERPT)]).into_owned()
+}
+
+/// The innermost cause: the outer ones repeat the URL and say less.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,108 @@
+//! Answers about a batch, and the question that everything waits for: is it finished?
+//!
+//! Statuses that nobody documented are not final. The files decide; the status at the top only
+//! holds a batch open, or speaks for files that carry no status of their own.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::BatchKey;
+
+/// The answer to a request for results.
+#[derive(Debug, Clone)]
+pub struct BatchAnswer {
+    /// Which batch was asked for.
+    pub key: BatchKey,
+    /// The vendor's JSON, untouched.
+    pub json: Bytes,
+    /// Whether every file is in a final state.
+    pub finished: bool,
+    /// Statuses in it that are not known here.
+    pub unknown_statuses: BTreeSet<String>,
+}
+
+#[derive(Deserialize)]
+struct Shape {
+    status: Option<String>,
+    files: Option<Vec<FileShape>>,
+}
+
+#[derive(Deserialize)]
+struct FileShape {
+    status: Option<String>,
+    result: Option<IgnoredAny>,
+    error: Option<IgnoredAny>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Running,
+    Final,
+    Unknown,
+}
+
+fn state(status: &str) -> State {
+    match status {
+        "waiting" | "processing" => State::Running,
+        "processed" | "finished" | "failed" => State::Final,
+        _ => State::Unknown,
+    }
+}
+
+impl BatchAnswer {
+    /// Reads an answer; the error says in words what is wrong with it.
+    pub fn parse(key: BatchKey, json: Bytes) -> Result<Self, String> {
+        let text = std::str::from_utf8(&json).map_err(|error| format!("not UTF-8: {error}"))?;
+        let shape: Shape = serde_json::from_str(text).map_err(|error| describe(&error))?;
+        if shape.status.is_none() && shape.files.is_none() {
+            return Err("neither `status` nor `files` is in the answer".to_owned());
+        }
+        let statuses = shape
+            .status
+            .iter()
+            .chain(shape.files.iter().flatten().filter_map(|file| file.status.as_ref()));
+        let unknown_statuses =
+            statuses.filter(|status| state(status) == State::Unknown).cloned().collect();
+        Ok(Self { key, finished: shape.finished(), unknown_statuses, json })
+    }
+}
+
+impl Shape {
+    fn finished(&self) -> bool {
+        let top = self.status.as_deref().map(state);
+        let files = self.files.as_deref().unwrap_or_default();
+        if files.is_empty() {
+            return top == Some(State::Final);
+        }
+        top != Some(State::Running) && files.iter().all(|file| file.finished(top))
+    }
+}
+
+impl FileShape {
+    fn finished(&self, top: Option<State>) -> bool {
+        match self.status.as_deref().map(state) {
+            Some(own) => own == State::Final,
+            None => top == Some(State::Final) || self.result.is_some() || self.error.is_some(),
+        }
+    }
+}
+
+/// The answer to an upload.
+#[derive(Debug, Clone)]
+pub struct UploadAnswer {
+    /// The batch that the files are in.
+    pub key: BatchKey,
+    /// The vendor's JSON, untouched.
+    pub json: Bytes,
+}
+
+/// What `serde_json` found, without its Rust words.
+pub(crate) fn describe(error: &serde_json::Error) -> String {
+    match error.classify() {
+        serde_json::error::Category::Data => format!("JSON of an unexpected shape: {error}"),
+        _ => format!("not JSON: {error}"),
+    }
+}

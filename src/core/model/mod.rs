@@ -1,0 +1,10 @@
+//! What is sent and what comes back: names of things, and the few keys that decisions rest on.
+//!
+//! An answer keeps the vendor's bytes; nothing unknown in them is lost or refused.
+
+mod batch;
+mod target;
+
+pub(crate) use batch::describe;
+pub use batch::{BatchAnswer, UploadAnswer};
+pub use target::{BatchKey, Kind, Target};

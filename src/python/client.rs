@@ -1,0 +1,337 @@
+//! Binding of the client: arguments in, a `Call` out.
+//!
+//! A connection cannot be shared across a fork, so the core's client is built anew in a child. The
+//! lock is only held while attached, hence never across a fork.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use tokio_util::sync::CancellationToken;
+
+use super::call::Call;
+use super::convert::python_to_json;
+use super::progress::Progress;
+use super::waiting::WaitMany;
+use super::{errors, files, load};
+use crate::core::api;
+use crate::core::config::{ApiKey, Config};
+use crate::core::error::{Error, Result};
+use crate::core::model::{BatchKey, Kind, Target};
+use crate::core::poll::{self, Options};
+
+/// The client behind `Client` and `AsyncClient`.
+#[pyclass(frozen, module = "extracta_rs._core")]
+pub(super) struct Client {
+    config: Config,
+    core: Mutex<(u32, api::Client)>,
+    closed: CancellationToken,
+}
+
+impl Client {
+    fn core(&self) -> PyResult<api::Client> {
+        if self.closed.is_cancelled() {
+            return Err(errors::closed("the client is closed"));
+        }
+        let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
+        let pid = std::process::id();
+        if core.0 != pid {
+            let fresh = Python::attach(|py| {
+                api::Client::new(&self.config).map_err(|error| errors::to_python(py, error))
+            })?;
+            // The parent's connections are not ours to close.
+            std::mem::forget(std::mem::replace(&mut *core, (pid, fresh)));
+        }
+        Ok(core.1.clone())
+    }
+
+    fn call<T, F>(
+        &self,
+        py: Python<'_>,
+        operation: impl FnOnce(api::Client) -> F,
+        progress: Option<Arc<Progress>>,
+        convert: impl FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
+    ) -> PyResult<Call>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let operation = operation(self.core()?);
+        let closed = self.closed.clone();
+        let operation = async move {
+            tokio::select! {
+                result = operation => result,
+                () = closed.cancelled() => Err(Error::Closed("the client was closed")),
+            }
+        };
+        Call::new(py, operation, progress, convert)
+    }
+}
+
+#[pymethods]
+impl Client {
+    #[new]
+    #[pyo3(signature = (*, api_key, base_url, timeout, connect_timeout, max_retries,
+                        min_poll_spacing, max_connections, proxy, ca_bundle, user_agent,
+                        allow_insecure_http))]
+    #[allow(clippy::too_many_arguments)] // The settings of a client, by name.
+    fn new(
+        py: Python<'_>,
+        api_key: &str,
+        base_url: String,
+        timeout: f64,
+        connect_timeout: f64,
+        max_retries: u32,
+        min_poll_spacing: f64,
+        max_connections: usize,
+        proxy: Option<String>,
+        ca_bundle: Option<std::path::PathBuf>,
+        user_agent: Option<String>,
+        allow_insecure_http: bool,
+    ) -> PyResult<Self> {
+        let build = || {
+            let mut config = Config::new(ApiKey::new(api_key)?);
+            config.base_url = base_url;
+            config.timeout = positive("timeout", timeout)?;
+            config.connect_timeout = positive("connect_timeout", connect_timeout)?;
+            config.max_retries = max_retries;
+            config.min_poll_spacing = setting("min_poll_spacing", min_poll_spacing)?;
+            config.max_connections = max_connections;
+            config.proxy = proxy;
+            config.ca_bundle = ca_bundle;
+            config.user_agent = user_agent.unwrap_or(config.user_agent);
+            config.allow_insecure_http = allow_insecure_http;
+            let core = api::Client::new(&config)?;
+            Ok((config, core))
+        };
+        let (config, core) = build().map_err(|error| errors::to_python(py, error))?;
+        let core = Mutex::new((std::process::id(), core));
+        Ok(Self { config, core, closed: CancellationToken::new() })
+    }
+
+    /// Close the client; what is under way ends with `ClientClosedError`.
+    fn close(&self) {
+        self.closed.cancel();
+    }
+
+    /// Whether `close` was called.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.closed.is_cancelled()
+    }
+
+    fn credits(&self, py: Python<'_>) -> PyResult<Call> {
+        let operation = |core: api::Client| async move { core.credits().await };
+        self.call(py, operation, None, |py, credits| {
+            Ok(credits.into_pyobject(py)?.into_any().unbind())
+        })
+    }
+
+    fn create(&self, py: Python<'_>, kind: &str, details: &Bound<'_, PyDict>) -> PyResult<Call> {
+        let kind = kind_of(kind)?;
+        let (text, value) = json_of(details)?;
+        let operation = move |core: api::Client| async move { core.create(kind, &value).await };
+        self.call(py, operation, None, move |py, (id, json)| {
+            load::resource(py, &Target { kind, id }, &json, Some(text.as_bytes()))
+        })
+    }
+
+    fn view(&self, py: Python<'_>, kind: &str, resource_id: String) -> PyResult<Call> {
+        let target = target(py, kind, resource_id)?;
+        let shown = target.clone();
+        let operation = move |core: api::Client| async move { core.view(&target).await };
+        self.call(py, operation, None, move |py, json| load::resource(py, &shown, &json, None))
+    }
+
+    fn update(
+        &self,
+        py: Python<'_>,
+        kind: &str,
+        resource_id: String,
+        details: &Bound<'_, PyDict>,
+    ) -> PyResult<Call> {
+        let target = target(py, kind, resource_id)?;
+        let (text, value) = json_of(details)?;
+        let shown = target.clone();
+        let operation = move |core: api::Client| async move { core.update(&target, &value).await };
+        self.call(py, operation, None, move |py, json| {
+            load::resource(py, &shown, &json, Some(text.as_bytes()))
+        })
+    }
+
+    fn delete(&self, py: Python<'_>, kind: &str, resource_id: String) -> PyResult<Call> {
+        let target = target(py, kind, resource_id)?;
+        let operation = move |core: api::Client| async move { core.delete(&target).await };
+        self.call(py, operation, None, |py, ()| Ok(py.None()))
+    }
+
+    fn delete_batch(
+        &self,
+        py: Python<'_>,
+        kind: &str,
+        resource_id: String,
+        batch_id: String,
+    ) -> PyResult<Call> {
+        let key = batch_key(py, kind, resource_id, batch_id)?;
+        let operation = move |core: api::Client| async move { core.delete_batch(&key).await };
+        self.call(py, operation, None, |py, ()| Ok(py.None()))
+    }
+
+    fn delete_files(
+        &self,
+        py: Python<'_>,
+        kind: &str,
+        resource_id: String,
+        batch_id: String,
+        file_ids: Vec<String>,
+    ) -> PyResult<Call> {
+        let key = batch_key(py, kind, resource_id, batch_id)?;
+        let operation =
+            move |core: api::Client| async move { core.delete_files(&key, &file_ids).await };
+        self.call(py, operation, None, |py, ()| Ok(py.None()))
+    }
+
+    fn upload(
+        &self,
+        py: Python<'_>,
+        kind: &str,
+        resource_id: String,
+        files: &Bound<'_, PyAny>,
+        batch_id: Option<String>,
+        on_progress: Option<Py<PyAny>>,
+    ) -> PyResult<Call> {
+        let target = target(py, kind, resource_id)?;
+        let drafts = files::drafts(files)?;
+        let progress = on_progress.map(|callback| Arc::new(Progress::new(callback)));
+        let tell = progress.clone().map(|progress| -> crate::core::upload::Progress {
+            Arc::new(move |sent, total| {
+                progress.note(move |py| Ok((sent, total).into_pyobject(py)?.unbind()));
+            })
+        });
+        let operation = move |core: api::Client| async move {
+            let opened = tokio::task::spawn_blocking(move || files::open(drafts)).await;
+            let files = opened.unwrap_or(Err(Error::Closed("the interpreter is shutting down")))?;
+            core.upload(&target, batch_id.as_deref(), &files, tell).await
+        };
+        self.call(py, operation, progress, |py, answer| load::upload(py, &answer))
+    }
+
+    fn results(
+        &self,
+        py: Python<'_>,
+        kind: &str,
+        resource_id: String,
+        batch_id: String,
+        file_id: Option<String>,
+    ) -> PyResult<Call> {
+        let key = batch_key(py, kind, resource_id, batch_id)?;
+        let operation =
+            move |core: api::Client| async move { core.results(&key, file_id.as_deref()).await };
+        self.call(py, operation, None, |py, answer| load::results(py, &answer))
+    }
+
+    #[pyo3(signature = (kind, resource_id, batch_id, options, on_progress))]
+    fn wait(
+        &self,
+        py: Python<'_>,
+        kind: &str,
+        resource_id: String,
+        batch_id: String,
+        options: (Option<f64>, f64, f64, f64),
+        on_progress: Option<Py<PyAny>>,
+    ) -> PyResult<Call> {
+        let key = batch_key(py, kind, resource_id, batch_id)?;
+        let options = wait_options(py, options)?;
+        let progress = on_progress.map(|callback| Arc::new(Progress::new(callback)));
+        let tell = progress.clone().map(|progress| -> poll::OnAnswer {
+            Arc::new(move |answer| {
+                let answer = answer.clone();
+                progress
+                    .note(move |py| Ok((load::results(py, &answer)?,).into_pyobject(py)?.unbind()));
+            })
+        });
+        let operation = move |core| poll::wait(core, key, options, tell);
+        self.call(py, operation, progress, |py, answer| load::results(py, &answer))
+    }
+
+    fn wait_many(
+        &self,
+        py: Python<'_>,
+        batches: Vec<(String, String, String)>,
+        options: (Option<f64>, f64, f64, f64),
+    ) -> PyResult<WaitMany> {
+        let keys = batches
+            .into_iter()
+            .map(|(kind, id, batch_id)| batch_key(py, &kind, id, batch_id))
+            .collect::<PyResult<Vec<_>>>()?;
+        let many = poll::Many::new(&self.core()?, keys, wait_options(py, options)?);
+        Ok(WaitMany::new(many, self.closed.clone()))
+    }
+}
+
+fn kind_of(kind: &str) -> PyResult<Kind> {
+    match kind {
+        "extraction" => Ok(Kind::Extraction),
+        "classification" => Ok(Kind::Classification),
+        _ => Err(PyValueError::new_err(format!("{kind:?} is no kind of resource"))),
+    }
+}
+
+fn target(py: Python<'_>, kind: &str, id: String) -> PyResult<Target> {
+    Target::new(kind_of(kind)?, id).map_err(|error| errors::to_python(py, error))
+}
+
+pub(super) fn batch_key(
+    py: Python<'_>,
+    kind: &str,
+    id: String,
+    batch_id: String,
+) -> PyResult<BatchKey> {
+    BatchKey::new(target(py, kind, id)?, batch_id).map_err(|error| errors::to_python(py, error))
+}
+
+fn json_of(details: &Bound<'_, PyDict>) -> PyResult<(String, serde_json::Value)> {
+    let text = python_to_json(details)?;
+    let value = serde_json::from_str(&text)
+        .map_err(|error| PyValueError::new_err(format!("the template is unusable: {error}")))?;
+    Ok((text, value))
+}
+
+fn wait_options(
+    py: Python<'_>,
+    (timeout, poll_interval, max_poll_interval, backoff): (Option<f64>, f64, f64, f64),
+) -> PyResult<Options> {
+    let check = || {
+        Options {
+            timeout: timeout.map(|seconds| duration("timeout", seconds)).transpose()?,
+            poll_interval: duration("poll_interval", poll_interval)?,
+            max_poll_interval: duration("max_poll_interval", max_poll_interval)?,
+            backoff,
+        }
+        .check()
+    };
+    check().map_err(|error| errors::to_python(py, error))
+}
+
+fn duration(what: &str, seconds: f64) -> Result<Duration> {
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|_| Error::Input(format!("{what} must be seconds, 0 or more, not {seconds}")))
+}
+
+fn setting(setting: &'static str, seconds: f64) -> Result<Duration> {
+    Duration::try_from_secs_f64(seconds).map_err(|_| Error::Config {
+        setting,
+        reason: format!("must be seconds, 0 or more, not {seconds}"),
+    })
+}
+
+fn positive(name: &'static str, seconds: f64) -> Result<Duration> {
+    let duration = setting(name, seconds)?;
+    if duration.is_zero() {
+        let reason = "must be more than 0 seconds".to_owned();
+        return Err(Error::Config { setting: name, reason });
+    }
+    Ok(duration)
+}

@@ -1,0 +1,136 @@
+//! The runtime behind every call: made when first needed, one for each process, closed at exit.
+//!
+//! The danger is the end: a thread that attaches to a finalizing interpreter aborts the process.
+//! So `atexit` first cancels what is under way, then stops the threads within a limit. After a
+//! fork the parent's threads do not exist; its runtime is left alone and a new one is made. The
+//! lock below is only ever held by a thread that is attached, hence never across a fork.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use tokio::runtime::{Builder, Handle};
+use tokio_util::sync::CancellationToken;
+
+use super::deliver::{self, Item};
+use super::errors;
+
+const WORKERS: usize = 2;
+const CLOSING_LIMIT: Duration = Duration::from_secs(1);
+
+/// A process's threads.
+pub(super) struct Runtime {
+    pid: u32,
+    handle: Handle,
+    /// Cancelled when the process ends; whatever waits, selects on it.
+    pub(super) closing: CancellationToken,
+    items: Sender<Item>,
+}
+
+/// What only the closing needs.
+struct Threads {
+    tokio: tokio::runtime::Runtime,
+    delivered: Receiver<()>,
+}
+
+enum State {
+    Unused,
+    Running(Arc<Runtime>, Threads),
+    Closed(u32),
+}
+
+static STATE: Mutex<State> = Mutex::new(State::Unused);
+
+fn state() -> MutexGuard<'static, State> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Runtime {
+    /// Where futures are spawned, and run on the calling thread.
+    pub(super) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Hands something to the thread that talks to Python.
+    pub(super) fn send(&self, item: Item) {
+        // Refused only when that thread has ended: the process is ending too.
+        let _ = self.items.send(item);
+    }
+
+    /// Whether this is the process that the runtime was made in.
+    pub(super) fn is_here(&self) -> bool {
+        self.pid == std::process::id()
+    }
+}
+
+/// This process's runtime.
+pub(super) fn current(py: Python<'_>) -> PyResult<Arc<Runtime>> {
+    let mut state = state();
+    let pid = std::process::id();
+    match &*state {
+        State::Running(runtime, _) if runtime.is_here() => return Ok(runtime.clone()),
+        State::Closed(closed) if *closed == pid => {
+            return Err(errors::closed("the interpreter is shutting down"));
+        }
+        _ => {}
+    }
+    let first = matches!(*state, State::Unused);
+    let (runtime, threads) = start(pid)?;
+    let inherited = std::mem::replace(&mut *state, State::Running(runtime.clone(), threads));
+    drop(state);
+    // The threads of a parent process cannot be joined here.
+    std::mem::forget(inherited);
+    if first {
+        let close = wrap_pyfunction!(close, py)?;
+        py.import("atexit")?.call_method1("register", (close,))?;
+    }
+    Ok(runtime)
+}
+
+/// This process's runtime if there is one, for threads that may not be attached.
+pub(super) fn existing() -> Option<Arc<Runtime>> {
+    match &*STATE.try_lock().ok()? {
+        State::Running(runtime, _) if runtime.is_here() => Some(runtime.clone()),
+        _ => None,
+    }
+}
+
+fn start(pid: u32) -> PyResult<(Arc<Runtime>, Threads)> {
+    let tokio = Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .thread_name("extracta_rs")
+        .enable_all()
+        .build()?;
+    let (items, inbox) = channel();
+    let (ended, delivered) = channel();
+    std::thread::Builder::new().name("extracta_rs-deliver".to_owned()).spawn(move || {
+        deliver::run(&inbox);
+        drop(ended);
+    })?;
+    let handle = tokio.handle().clone();
+    let closing = CancellationToken::new();
+    let runtime = Arc::new(Runtime { pid, handle, closing, items });
+    Ok((runtime, Threads { tokio, delivered }))
+}
+
+/// Ends everything that is under way; registered with `atexit`.
+#[pyfunction]
+fn close(py: Python<'_>) {
+    let pid = std::process::id();
+    let State::Running(runtime, threads) = std::mem::replace(&mut *state(), State::Closed(pid))
+    else {
+        return;
+    };
+    if !runtime.is_here() {
+        std::mem::forget((runtime, threads));
+        return;
+    }
+    py.detach(move || {
+        runtime.closing.cancel();
+        threads.tokio.shutdown_timeout(CLOSING_LIMIT);
+        runtime.send(Item::End);
+        // Ends with an error when the thread has ended, which is what is waited for.
+        let _ = threads.delivered.recv_timeout(CLOSING_LIMIT);
+    });
+}
