@@ -6,7 +6,7 @@ Cancelling a task ends the work in Rust. A client may serve several event loops,
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from . import _core
 from ._shared import (
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ._core import WaitMany
     from .models import FileInput, Kind
 
-__all__ = ['AsyncBatch', 'AsyncClassifications', 'AsyncClient', 'AsyncExtractions']
+__all__ = ["AsyncBatch", "AsyncClassifications", "AsyncClient", "AsyncExtractions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +157,9 @@ class AsyncExtractions:
         call = self._raw.upload("extraction", extraction_id, files, batch_id, on_progress)
         answer, new_id = await call
         uploaded = [UploadedFile._load(file) for file in answer.get("files") or []]
-        return AsyncBatch(extraction_id=extraction_id, batch_id=new_id, files=uploaded, _client=self._client)
+        return AsyncBatch(
+            extraction_id=extraction_id, batch_id=new_id, files=uploaded, _client=self._client
+        )
 
     async def results(
         self, extraction_id: str, batch_id: str, *, file_id: str | None = None
@@ -273,7 +275,9 @@ class AsyncClassifications:
         self, classification_id: str, batch_id: str, file_ids: str | Iterable[str]
     ) -> None:
         """Delete files of a batch. See `Classifications.delete_files`."""
-        await self._raw.delete_files("classification", classification_id, batch_id, id_list(file_ids))
+        await self._raw.delete_files(
+            "classification", classification_id, batch_id, id_list(file_ids)
+        )
 
     async def upload(
         self,
@@ -287,7 +291,12 @@ class AsyncClassifications:
         call = self._raw.upload("classification", classification_id, files, batch_id, on_progress)
         answer, new_id = await call
         uploaded = [UploadedFile._load(file) for file in answer.get("files") or []]
-        return AsyncBatch(classification_id=classification_id, batch_id=new_id, files=uploaded, _client=self._client)
+        return AsyncBatch(
+            classification_id=classification_id,
+            batch_id=new_id,
+            files=uploaded,
+            _client=self._client,
+        )
 
     async def results(
         self, classification_id: str, batch_id: str, *, file_id: str | None = None
@@ -308,7 +317,9 @@ class AsyncClassifications:
     ) -> BatchResults:
         """Wait until a batch is finished; `on_progress` is called on the event loop. See `Classifications.wait`."""
         options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
-        return await self._raw.wait("classification", classification_id, batch_id, options, on_progress)
+        return await self._raw.wait(
+            "classification", classification_id, batch_id, options, on_progress
+        )
 
     def wait_many(
         self,
@@ -350,9 +361,9 @@ class AsyncClassifications:
 class AsyncClient(BaseClient):
     """A client of the Extracta.ai API for asyncio.
 
-    One client may be used by many tasks at once, and after a fork. Use it as a context manager, or
-    `await aclose()` it. Its `repr` shows no key, and its pickle holds none: an unpickled client takes
-    `EXTRACTA_API_KEY` from its own environment.
+    One client may be used by many tasks at once, and after a fork. Use it as a context
+    manager, or `await aclose()` it. Its `repr` shows no key, and its pickle holds none: an
+    unpickled client takes `EXTRACTA_API_KEY` from its own environment.
 
     Attributes:
         extractions: extraction templates and their batches.

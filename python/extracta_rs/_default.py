@@ -64,9 +64,7 @@ async def get_batch_results_async(
     extraction_id: str, batch_id: str, *, file_id: str | None = None
 ) -> BatchResults:
     """Ask once for results with a client from the environment; see `Extractions.results`."""
-    return await _default(AsyncClient).extractions.results(
-        extraction_id, batch_id, file_id=file_id
-    )
+    return await _default(AsyncClient).extractions.results(extraction_id, batch_id, file_id=file_id)
 
 
 def poll_batch(

@@ -63,9 +63,7 @@ def id_list(file_ids: str | Iterable[str]) -> list[str]:
     return [file_ids] if isinstance(file_ids, str) else list(file_ids)
 
 
-def name_batches(
-    kind: str, batches: Iterable[BatchRef | str]
-) -> list[tuple[str, str, str]]:
+def name_batches(kind: str, batches: Iterable[BatchRef | str]) -> list[tuple[str, str, str]]:
     """Return batches or tokens as the binding takes them; all must be of one kind."""
     named = [
         _core.read_batch_token(batch if isinstance(batch, str) else batch.token())
@@ -73,7 +71,9 @@ def name_batches(
     ]
     wrong = next((name for name in named if name[0] != kind), None)
     if wrong is not None:
-        raise ValueError(f"batch {wrong[2]} belongs to a {wrong[0]}: wait on it with client.{wrong[0]}s")
+        raise ValueError(
+            f"batch {wrong[2]} belongs to a {wrong[0]}: wait on it with client.{wrong[0]}s"
+        )
     return named
 
 
@@ -161,13 +161,13 @@ class BaseClient:
 
     def verify_signature(self, body: Body, header: Header) -> bool:
         """Tell whether a webhook was signed with `webhook_secret`; see `verify_signature`."""
-        from .webhooks import verify_signature  # noqa: PLC0415
+        from .webhooks import verify_signature
 
         return verify_signature(body, header, self._secrets())
 
     def unwrap(self, body: Body, header: Header) -> WebhookEvent:
         """Verify a webhook with `webhook_secret` and parse it; see `unwrap`."""
-        from .webhooks import unwrap  # noqa: PLC0415
+        from .webhooks import unwrap
 
         return unwrap(body, header, self._secrets())
 
@@ -182,9 +182,7 @@ class BaseClient:
 
     def __reduce__(self) -> tuple[object, ...]:
         kept = {
-            key: value
-            for key, value in self._settings.items()
-            if key not in self._secret_settings
+            key: value for key, value in self._settings.items() if key not in self._secret_settings
         }
         return (_reopen, (type(self), kept))
 

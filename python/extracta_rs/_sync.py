@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from . import _core
 from ._shared import (
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ._core import WaitMany
     from .models import FileInput, Kind
 
-__all__ = ['Batch', 'Classifications', 'Client', 'Extractions']
+__all__ = ["Batch", "Classifications", "Client", "Extractions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +209,8 @@ class Extractions:
                 binary file object, a binary file object with a name, or an `UploadFile`. They are
                 read as a stream; a file object is read on another thread from where it stands.
             batch_id: an existing batch to add them to.
-            on_progress: called with the bytes sent and the bytes in all (None where not known), on this thread.
+            on_progress: called on this thread with the bytes sent and the bytes in all (None
+                where that is not known).
 
         Returns:
             The batch.
@@ -222,7 +223,9 @@ class Extractions:
         call = self._raw.upload("extraction", extraction_id, files, batch_id, on_progress)
         answer, new_id = call.wait()
         uploaded = [UploadedFile._load(file) for file in answer.get("files") or []]
-        return Batch(extraction_id=extraction_id, batch_id=new_id, files=uploaded, _client=self._client)
+        return Batch(
+            extraction_id=extraction_id, batch_id=new_id, files=uploaded, _client=self._client
+        )
 
     def results(
         self, extraction_id: str, batch_id: str, *, file_id: str | None = None
@@ -420,7 +423,9 @@ class Classifications:
             ValueError: `file_ids` is empty or has an empty id.
             NotFoundError: there is no such batch or file.
         """
-        self._raw.delete_files("classification", classification_id, batch_id, id_list(file_ids)).wait()
+        self._raw.delete_files(
+            "classification", classification_id, batch_id, id_list(file_ids)
+        ).wait()
 
     def upload(
         self,
@@ -441,7 +446,8 @@ class Classifications:
                 binary file object, a binary file object with a name, or an `UploadFile`. They are
                 read as a stream; a file object is read on another thread from where it stands.
             batch_id: an existing batch to add them to.
-            on_progress: called with the bytes sent and the bytes in all (None where not known), on this thread.
+            on_progress: called on this thread with the bytes sent and the bytes in all (None
+                where that is not known).
 
         Returns:
             The batch.
@@ -454,7 +460,12 @@ class Classifications:
         call = self._raw.upload("classification", classification_id, files, batch_id, on_progress)
         answer, new_id = call.wait()
         uploaded = [UploadedFile._load(file) for file in answer.get("files") or []]
-        return Batch(classification_id=classification_id, batch_id=new_id, files=uploaded, _client=self._client)
+        return Batch(
+            classification_id=classification_id,
+            batch_id=new_id,
+            files=uploaded,
+            _client=self._client,
+        )
 
     def results(
         self, classification_id: str, batch_id: str, *, file_id: str | None = None
@@ -502,7 +513,9 @@ class Classifications:
             APIError: the key is wrong, the batch does not exist, ...
         """
         options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
-        return self._raw.wait("classification", classification_id, batch_id, options, on_progress).wait()
+        return self._raw.wait(
+            "classification", classification_id, batch_id, options, on_progress
+        ).wait()
 
     def wait_many(
         self,
@@ -560,9 +573,9 @@ class Classifications:
 class Client(BaseClient):
     """A client of the Extracta.ai API.
 
-    One client may be used by many threads at once, and after a fork. Use it as a context manager, or
-    `close()` it. Its `repr` shows no key, and its pickle holds none: an unpickled client takes
-    `EXTRACTA_API_KEY` from its own environment.
+    One client may be used by many threads at once, and after a fork. Use it as a context
+    manager, or `close()` it. Its `repr` shows no key, and its pickle holds none: an unpickled
+    client takes `EXTRACTA_API_KEY` from its own environment.
 
     Attributes:
         extractions: extraction templates and their batches.

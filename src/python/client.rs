@@ -138,8 +138,8 @@ impl Client {
         })
     }
 
-    fn view(&self, py: Python<'_>, kind: &str, id: String) -> PyResult<Call> {
-        let target = target(py, kind, id)?;
+    fn view(&self, py: Python<'_>, kind: &str, resource_id: String) -> PyResult<Call> {
+        let target = target(py, kind, resource_id)?;
         let shown = target.clone();
         let operation = move |core: api::Client| async move { core.view(&target).await };
         self.call(py, operation, None, move |py, json| load::resource(py, &shown, &json, None))
@@ -149,10 +149,10 @@ impl Client {
         &self,
         py: Python<'_>,
         kind: &str,
-        id: String,
+        resource_id: String,
         details: &Bound<'_, PyDict>,
     ) -> PyResult<Call> {
-        let target = target(py, kind, id)?;
+        let target = target(py, kind, resource_id)?;
         let (text, value) = json_of(details)?;
         let shown = target.clone();
         let operation = move |core: api::Client| async move { core.update(&target, &value).await };
@@ -161,8 +161,8 @@ impl Client {
         })
     }
 
-    fn delete(&self, py: Python<'_>, kind: &str, id: String) -> PyResult<Call> {
-        let target = target(py, kind, id)?;
+    fn delete(&self, py: Python<'_>, kind: &str, resource_id: String) -> PyResult<Call> {
+        let target = target(py, kind, resource_id)?;
         let operation = move |core: api::Client| async move { core.delete(&target).await };
         self.call(py, operation, None, |py, ()| Ok(py.None()))
     }
@@ -171,10 +171,10 @@ impl Client {
         &self,
         py: Python<'_>,
         kind: &str,
-        id: String,
+        resource_id: String,
         batch_id: String,
     ) -> PyResult<Call> {
-        let key = batch_key(py, kind, id, batch_id)?;
+        let key = batch_key(py, kind, resource_id, batch_id)?;
         let operation = move |core: api::Client| async move { core.delete_batch(&key).await };
         self.call(py, operation, None, |py, ()| Ok(py.None()))
     }
@@ -183,11 +183,11 @@ impl Client {
         &self,
         py: Python<'_>,
         kind: &str,
-        id: String,
+        resource_id: String,
         batch_id: String,
         file_ids: Vec<String>,
     ) -> PyResult<Call> {
-        let key = batch_key(py, kind, id, batch_id)?;
+        let key = batch_key(py, kind, resource_id, batch_id)?;
         let operation =
             move |core: api::Client| async move { core.delete_files(&key, &file_ids).await };
         self.call(py, operation, None, |py, ()| Ok(py.None()))
@@ -197,12 +197,12 @@ impl Client {
         &self,
         py: Python<'_>,
         kind: &str,
-        id: String,
+        resource_id: String,
         files: &Bound<'_, PyAny>,
         batch_id: Option<String>,
         on_progress: Option<Py<PyAny>>,
     ) -> PyResult<Call> {
-        let target = target(py, kind, id)?;
+        let target = target(py, kind, resource_id)?;
         let drafts = files::drafts(files)?;
         let progress = on_progress.map(|callback| Arc::new(Progress::new(callback)));
         let tell = progress.clone().map(|progress| -> crate::core::upload::Progress {
@@ -222,27 +222,27 @@ impl Client {
         &self,
         py: Python<'_>,
         kind: &str,
-        id: String,
+        resource_id: String,
         batch_id: String,
         file_id: Option<String>,
     ) -> PyResult<Call> {
-        let key = batch_key(py, kind, id, batch_id)?;
+        let key = batch_key(py, kind, resource_id, batch_id)?;
         let operation =
             move |core: api::Client| async move { core.results(&key, file_id.as_deref()).await };
         self.call(py, operation, None, |py, answer| load::results(py, &answer))
     }
 
-    #[pyo3(signature = (kind, id, batch_id, options, on_progress))]
+    #[pyo3(signature = (kind, resource_id, batch_id, options, on_progress))]
     fn wait(
         &self,
         py: Python<'_>,
         kind: &str,
-        id: String,
+        resource_id: String,
         batch_id: String,
         options: (Option<f64>, f64, f64, f64),
         on_progress: Option<Py<PyAny>>,
     ) -> PyResult<Call> {
-        let key = batch_key(py, kind, id, batch_id)?;
+        let key = batch_key(py, kind, resource_id, batch_id)?;
         let options = wait_options(py, options)?;
         let progress = on_progress.map(|callback| Arc::new(Progress::new(callback)));
         let tell = progress.clone().map(|progress| -> poll::OnAnswer {

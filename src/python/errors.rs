@@ -150,9 +150,11 @@ fn of_file(py: Python<'_>, name: &str, source: io::Error) -> PyErr {
             // OSError picks the subclass by its code: FileNotFoundError, PermissionError, ...
             PyOSError::new_err((code, text, name.to_owned()))
         }
-        None if source.kind() == io::ErrorKind::IsADirectory => {
-            PyIsADirectoryError::new_err(format!("{name} is a directory: name the files in it"))
-        }
+        None if source.kind() == io::ErrorKind::IsADirectory => PyIsADirectoryError::new_err((
+            21,
+            "Is a directory: name the files in it",
+            name.to_owned(),
+        )),
         None => PyOSError::new_err(format!("{name}: {source}")),
     }
 }
