@@ -21,6 +21,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
 from extracta_rs import AsyncClient, Client
 from extracta_rs.testing import Emulator, Faults, Request
 
@@ -457,7 +458,7 @@ def test_what_results_raise_is_raised_again() -> None:
     assert caught.value.__notes__ == ["results raised 1 more errors"]
     with pytest.raises(TypeError, match="not list"):
         run(results=lambda *_: [])
-    with pytest.raises(KeyError) as other, Emulator(results=broken) as emulator:  # noqa: PT012
+    with pytest.raises(KeyError) as other, Emulator(results=broken) as emulator:
         call = Caller(emulator)
         made = call("POST", "createExtraction", extractionDetails=TEMPLATE)
         ids = {"extractionId": made["extractionId"]}
