@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -203,4 +204,4 @@ def test_docstrings_fit_what_they_describe(name: str) -> None:
 def test_programs_in_docstrings_are_python() -> None:
     for path in (ROOT / "python").rglob("*.py"):
         for program in re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.S):
-            compile(inspect.cleandoc(program), str(path), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            compile(textwrap.dedent(program), str(path), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
