@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from extracta_rs import _cli, templates
 
 ROOT = Path(__file__).parent.parent

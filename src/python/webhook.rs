@@ -1,7 +1,206 @@
-//! Binding of `core::webhook`.
+//! Binding of `core::webhook`: takes bodies, headers and secrets as Python has them.
+//!
+//! A body that can change is copied first, so that what is parsed is what was verified. Messages
+//! name types and reasons, never a secret or a signature.
 
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::import_exception;
 use pyo3::prelude::*;
+use pyo3::types::{
+    IntoPyDict, PyByteArray, PyBytes, PyDict, PyList, PyMemoryView, PySequence, PyString,
+};
 
-pub(super) fn register(_module: &Bound<'_, PyModule>) -> PyResult<()> {
-    Ok(())
+use super::convert::json_to_python;
+use crate::core::javascript::SyntaxError;
+use crate::core::webhook::{self, Refusal, Verified};
+
+import_exception!(extracta_rs.exceptions, SignatureVerificationError);
+
+/// Bodies of this size and more are looked at without holding the interpreter.
+const LARGE: usize = 64 * 1024;
+const LONE_SURROGATE: SyntaxError = SyntaxError { offset: 0, what: "the str has lone surrogates" };
+
+/// A raw body that cannot change any more.
+enum Body<'py> {
+    Bytes(Bound<'py, PyBytes>),
+    Text(Bound<'py, PyString>),
+}
+
+impl<'py> Body<'py> {
+    fn new(body: &Bound<'py, PyAny>) -> PyResult<Self> {
+        if let Ok(bytes) = body.cast::<PyBytes>() {
+            return Ok(Self::Bytes(bytes.clone()));
+        }
+        if let Ok(text) = body.cast::<PyString>() {
+            return Ok(Self::Text(text.clone()));
+        }
+        if body.is_instance_of::<PyByteArray>() || body.is_instance_of::<PyMemoryView>() {
+            let copy = body.py().get_type::<PyBytes>().call1((body,))?;
+            return Ok(Self::Bytes(copy.cast_into()?));
+        }
+        Err(refuse_body(body))
+    }
+
+    /// The bytes, where there are any: a lone surrogate has no UTF-8.
+    fn bytes(&self) -> Result<&[u8], SyntaxError> {
+        match self {
+            Self::Bytes(bytes) => Ok(bytes.as_bytes()),
+            Self::Text(text) => text.to_str().map(str::as_bytes).map_err(|_| LONE_SURROGATE),
+        }
+    }
+}
+
+fn refuse_body(body: &Bound<'_, PyAny>) -> PyErr {
+    let kind = type_name(body);
+    if !body.is_instance_of::<PyDict>() && !body.is_instance_of::<PyList>() {
+        return PyTypeError::new_err(format!(
+            "body must be bytes, bytearray, memoryview or str, not {kind}"
+        ));
+    }
+    PyTypeError::new_err(format!(
+        "body must be the raw body of the request, not a {kind}: the signature is over the bytes \
+         that were sent, and parsed JSON does not tell them any more. Take request.get_data() in \
+         Flask, await request.body() in Starlette and FastAPI, request.body in Django."
+    ))
+}
+
+fn type_name(value: &Bound<'_, PyAny>) -> String {
+    value.get_type().name().map_or_else(|_| "object".to_owned(), |name| name.to_string())
+}
+
+fn header_bytes(header: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
+    if header.is_none() {
+        Ok(None)
+    } else if let Ok(bytes) = header.cast::<PyBytes>() {
+        Ok(Some(bytes.as_bytes().to_vec()))
+    } else if let Ok(text) = header.cast::<PyString>() {
+        Ok(Some(text.to_string_lossy().into_owned().into_bytes()))
+    } else {
+        let kind = type_name(header);
+        Err(PyTypeError::new_err(format!("header must be str, bytes or None, not {kind}")))
+    }
+}
+
+fn secret_bytes(secret: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
+    if let Ok(bytes) = secret.cast::<PyBytes>() {
+        return Ok(Some(bytes.as_bytes().to_vec()));
+    }
+    let Ok(text) = secret.cast::<PyString>() else { return Ok(None) };
+    match text.to_str() {
+        Ok(text) => Ok(Some(text.as_bytes().to_vec())),
+        // Python's own error would show the secret.
+        Err(_) => Err(PyValueError::new_err("a webhook secret has lone surrogates")),
+    }
+}
+
+fn secrets_bytes(secret: &Bound<'_, PyAny>) -> PyResult<Vec<Vec<u8>>> {
+    if let Some(one) = secret_bytes(secret)? {
+        return Ok(vec![one]);
+    }
+    let wrong = |value: &Bound<'_, PyAny>| {
+        let kind = type_name(value);
+        PyTypeError::new_err(format!("secret must be str, bytes or a sequence of them, not {kind}"))
+    };
+    let several = secret.cast::<PySequence>().map_err(|_| wrong(secret))?;
+    several
+        .try_iter()?
+        .map(|item| item.and_then(|item| secret_bytes(&item)?.ok_or_else(|| wrong(&item))))
+        .collect()
+}
+
+/// Runs `work`, without holding the interpreter where that pays.
+fn work_on<T: Send>(py: Python<'_>, body: &[u8], work: impl FnOnce(&[u8]) -> T + Send) -> T {
+    if body.len() < LARGE { work(body) } else { py.detach(|| work(body)) }
+}
+
+fn verify(
+    body: &Body<'_>,
+    header: &Bound<'_, PyAny>,
+    secret: &Bound<'_, PyAny>,
+) -> PyResult<Result<Verified, Refusal>> {
+    let header = header_bytes(header)?;
+    let secrets = secrets_bytes(secret)?;
+    let secrets: Vec<_> = secrets.iter().map(Vec::as_slice).collect();
+    let bytes = body.bytes();
+    let checked = work_on(secret.py(), bytes.unwrap_or_default(), |body| {
+        webhook::verify(body, header.as_deref(), &secrets)
+    });
+    let checked = checked.map_err(|error| PyValueError::new_err(error.to_string()))?;
+    Ok(match (checked, bytes) {
+        (Err(Refusal::MalformedBody(_)), Err(error)) => Err(Refusal::MalformedBody(error)),
+        (checked, _) => checked,
+    })
+}
+
+#[pyfunction]
+fn verify_signature(
+    body: &Bound<'_, PyAny>,
+    header: &Bound<'_, PyAny>,
+    secret: &Bound<'_, PyAny>,
+) -> PyResult<bool> {
+    Ok(verify(&Body::new(body)?, header, secret)?.is_ok())
+}
+
+#[pyfunction]
+fn sign(body: &Bound<'_, PyAny>, secret: &Bound<'_, PyAny>) -> PyResult<String> {
+    let body = Body::new(body)?;
+    let key = secret_bytes(secret)?.ok_or_else(|| {
+        PyTypeError::new_err(format!("secret must be str or bytes, not {}", type_name(secret)))
+    })?;
+    let bytes = body.bytes().map_err(invalid)?;
+    work_on(secret.py(), bytes, |body| webhook::sign(body, &key))
+        .map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+type Unwrapped<'py> = (Bound<'py, PyBytes>, Bound<'py, PyAny>, Vec<String>);
+
+/// The raw body, the delivery as a dict whose `result` was parsed from the verified bytes alone,
+/// and the dedupe keys.
+#[pyfunction]
+fn unwrap_webhook<'py>(
+    body: &Bound<'py, PyAny>,
+    header: &Bound<'py, PyAny>,
+    secret: &Bound<'py, PyAny>,
+) -> PyResult<Unwrapped<'py>> {
+    let py = body.py();
+    let body = Body::new(body)?;
+    let signed = match verify(&body, header, secret)? {
+        Ok(verified) => verified.signed,
+        Err(refusal) => return Err(refused(py, &refusal)),
+    };
+    let bytes = body.bytes().map_err(invalid)?;
+    let result = bytes.get(signed.clone()).unwrap_or_default();
+    let before = bytes.get(..signed.start).unwrap_or_default();
+    let behind = bytes.get(signed.end..).unwrap_or_default();
+    let envelope = json_to_python(py, &[before, b"null", behind].concat())?;
+    let envelope = if envelope.is_none() { PyDict::new(py).into_any() } else { envelope };
+    envelope.set_item("result", json_to_python(py, result)?)?;
+    let keys = if result.starts_with(b"[") {
+        work_on(py, result, webhook::dedupe_keys).map_err(invalid)?
+    } else {
+        Vec::new()
+    };
+    let raw = match &body {
+        Body::Bytes(bytes) => bytes.clone(),
+        Body::Text(_) => PyBytes::new(py, bytes),
+    };
+    Ok((raw, envelope, keys))
+}
+
+fn invalid(error: SyntaxError) -> PyErr {
+    PyValueError::new_err(format!("the body is not JSON: {error}"))
+}
+
+fn refused(py: Python<'_>, refusal: &Refusal) -> PyErr {
+    let made = [("reason", refusal.reason())].into_py_dict(py).and_then(|fields| {
+        let class = py.get_type::<SignatureVerificationError>();
+        class.call((refusal.to_string(),), Some(&fields))
+    });
+    made.map_or_else(|failed| failed, PyErr::from_value)
+}
+
+pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(verify_signature, module)?)?;
+    module.add_function(wrap_pyfunction!(sign, module)?)?;
+    module.add_function(wrap_pyfunction!(unwrap_webhook, module)?)
 }

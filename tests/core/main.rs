@@ -3,4 +3,3 @@
 #[cfg(feature = "emulator")]
 mod emulator;
 mod javascript;
-mod webhook;

@@ -1,0 +1,197 @@
+"""Checks and opens the webhooks that Extracta.ai sends; needs no client and no network.
+
+The vendor's documentation (docs.extracta.ai) says what is signed: the header
+`x-webhook-signature` is the base64 of HMAC-SHA256 over `JSON.stringify(body.result)`, with the
+webhook secret less its `E_AI_K_` as the key. From this it follows that `event` is not signed, that
+there is no time in it, and that the raw body of the request is needed, not its parsed JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from . import _core
+from .exceptions import WebhookPayloadError
+from .models import FileResult
+
+__all__ = [
+    "SIGNATURE_HEADER",
+    "WebhookEvent",
+    "sign",
+    "unwrap",
+    "verify_signature",
+]
+
+SIGNATURE_HEADER: Final = "x-webhook-signature"
+"""The name of the header that carries the signature."""
+
+Body: TypeAlias = "bytes | bytearray | memoryview | str"
+Header: TypeAlias = "str | bytes | None"
+Secret: TypeAlias = "str | bytes | Sequence[str | bytes]"
+
+_NOT_PROCESSED = frozenset({"waiting", "processing", "failed"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookEvent:
+    """A delivery whose signature holds.
+
+    `files` and `dedupe_keys` come from the signed part. `event`, and `feature` and `action` with
+    it, do not: whoever can touch the delivery can change them, so decide by `files`.
+
+    Attributes:
+        event: "extraction.processed", "extraction.failed", "extraction.edited",
+            "extraction.confirmed" or a word not known here; None in a legacy delivery.
+        feature: the part of `event` before its first dot, or None.
+        action: the part behind it, or None.
+        files: the files, in the vendor's order.
+        dedupe_keys: one for each file, 64 characters, the same whenever and however the same
+            state of the file is delivered: SHA-256 over extractionId, batchId, fileId, status and
+            a SHA-256 of `result`. A signature has no time in it, so a delivery can be sent again;
+            remember the keys to notice. `event` is not part of a key, since it is not signed: a
+            file that was confirmed without a change may have the key it had when processed.
+        event_consistent: False where `event` contradicts the signed files: "processed" while
+            every file is waiting, processing or failed; "failed" while every file is processed;
+            `extraction` while a file names only a classification; `classification` while a file
+            names only an extraction and no document type was found. Other events, words not
+            known here, legacy deliveries and deliveries without files contradict nothing.
+        raw: the body as it was delivered.
+    """
+
+    event: str | None
+    feature: str | None
+    action: str | None
+    files: list[FileResult]
+    dedupe_keys: list[str]
+    event_consistent: bool
+    raw: bytes = field(repr=False)
+    _data: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def _load(cls, raw: bytes, data: dict[str, Any], dedupe_keys: list[str]) -> WebhookEvent:
+        event, result = data.get("event"), data["result"]
+        if event is not None and not isinstance(event, str):
+            raise WebhookPayloadError(f"`event` is a {type(event).__name__}, not a string")
+        if not isinstance(result, list):
+            raise WebhookPayloadError(f"`result` is a {type(result).__name__}, not a list of files")
+        for file in result:
+            if not isinstance(file, dict):
+                raise WebhookPayloadError(f"`result` has a {type(file).__name__} among its files")
+        files = [FileResult._load(file) for file in result]
+        feature, _, action = (event or "").partition(".")
+        return cls(
+            event=event,
+            feature=feature or None,
+            action=action or None,
+            files=files,
+            dedupe_keys=dedupe_keys,
+            event_consistent=_is_consistent(feature, action, files),
+            raw=raw,
+            _data=data,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the vendor's JSON, untouched; a bare list (legacy) as `{"result": [...]}`.
+
+        Only its `result` is signed.
+        """
+        return self._data
+
+
+def _is_consistent(feature: str, action: str, files: list[FileResult]) -> bool:
+    if not files or feature not in ("extraction", "classification"):
+        return True
+    for file in files:
+        only_extraction = file.extraction_id is not None and file.classification_id is None
+        only_classification = file.classification_id is not None and file.extraction_id is None
+        if feature == "extraction" and only_classification:
+            return False
+        if feature == "classification" and only_extraction and "documentType" not in file.result:
+            return False
+    statuses = {file.status for file in files}
+    if action == "processed":
+        return not statuses <= _NOT_PROCESSED
+    if action == "failed":
+        return statuses != {"processed"}
+    return True
+
+
+def verify_signature(body: Body, header: Header, secret: Secret) -> bool:
+    """Tell whether a webhook delivery was signed with the secret.
+
+    The raw bytes of `result` are tried first. Where something on the way wrote the JSON anew, it
+    is rebuilt exactly as Node.js writes it. Compares in constant time. Whatever came over the
+    network, this does not raise: a malformed body or header is False.
+
+    Args:
+        body: the raw body of the request: `request.get_data()` in Flask, `await request.body()`
+            in Starlette and FastAPI, `request.body` in Django.
+        header: the value of the header `x-webhook-signature`, or None where it is missing.
+        secret: the webhook secret of the vendor's dashboard, with or without its `E_AI_K_`; or
+            several, of which any may match, while you change from one to the next.
+
+    Returns:
+        True where the signature holds. False otherwise, also where the header is missing.
+
+    Raises:
+        ValueError: a secret is empty, or nothing but `E_AI_K_`, or there is none.
+        TypeError: `body` is parsed JSON, or an argument has another wrong type.
+
+    Example:
+        >>> body = b'{"event": "extraction.processed", "result": []}'
+        >>> verify_signature(body, sign(body, "E_AI_K_secret"), "E_AI_K_secret")
+        True
+        >>> verify_signature(body, None, "E_AI_K_secret")
+        False
+    """
+    return _core.verify_signature(body, header, secret)
+
+
+def sign(body: Body, secret: str | bytes) -> str:
+    """Return the `x-webhook-signature` with which the vendor would send this body.
+
+    For tests of your endpoint. The signature is over `result` alone, as Node.js writes it.
+
+    Args:
+        body: the body: JSON text of an object with `result`, or of a list (legacy).
+        secret: the webhook secret, with or without its `E_AI_K_`.
+
+    Returns:
+        The header's value: 44 characters of base64.
+
+    Raises:
+        ValueError: the body is not such JSON, or the secret is empty.
+        TypeError: `body` is parsed JSON, or an argument has another wrong type.
+    """
+    return _core.sign(body, secret)
+
+
+def unwrap(body: Body, header: Header, secret: Secret) -> WebhookEvent:
+    """Verify a webhook delivery and return what is in it, parsed from the bytes verified.
+
+    Args:
+        body: the raw body of the request, as for `verify_signature`.
+        header: the value of the header `x-webhook-signature`, or None where it is missing.
+        secret: the webhook secret, or several of which any may match.
+
+    Returns:
+        The event with its files. Both generations are accepted: `{"event": ..., "result": [...]}`,
+        and the legacy one without `event`, where `event` is None.
+
+    Raises:
+        SignatureVerificationError: the signature does not hold; `reason` is "missing_header",
+            "not_base64", "wrong_length", "malformed_body", "no_result" or "mismatch".
+        WebhookPayloadError: the signature holds, but `result` is not a list of files, or `event`
+            is not a string.
+        ValueError: a secret is empty, or nothing but `E_AI_K_`, or there is none.
+        TypeError: `body` is parsed JSON, or an argument has another wrong type.
+
+    Example:
+        >>> body = b'{"event": "extraction.processed", "result": [{"fileId": "a"}]}'
+        >>> event = unwrap(body, sign(body, "E_AI_K_secret"), "E_AI_K_secret")
+        >>> event.action, event.files[0].file_id
+        ('processed', 'a')
+    """
+    return WebhookEvent._load(*_core.unwrap_webhook(body, header, secret))
