@@ -3,3 +3,4 @@
 #[cfg(feature = "emulator")]
 mod emulator;
 mod javascript;
+mod webhook;
