@@ -30,8 +30,12 @@ class CommandError(Exception):
 
     def __init__(self, message: str, exit_code: int = FAILED) -> None:
         super().__init__(message)
-        # Click's annotation says class variable; its code reads it from the instance.
-        vars(self)["exit_code"] = exit_code
+        self.exit_code = exit_code
+
+
+PASSED_ON = (
+    CommandError, click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError,
+)  # fmt: skip
 
 
 class Command(click.Command):
@@ -51,7 +55,7 @@ class Command(click.Command):
         """Run the command; turn what it raises into a `CommandError`."""
         try:
             return super().invoke(ctx)
-        except (CommandError, click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+        except PASSED_ON:
             raise
         except Exception as error:
             if ctx.meta.get("debug"):
