@@ -29,7 +29,7 @@ SIGNATURE_HEADER: Final = "x-webhook-signature"
 
 Body: TypeAlias = "bytes | bytearray | memoryview | str"
 Header: TypeAlias = "str | bytes | None"
-Secret: TypeAlias = "str | bytes | Sequence[str | bytes]"
+Secret: TypeAlias = "str | bytes | Sequence[str | bytes]"  # noqa: S105
 
 _NOT_PROCESSED = frozenset({"waiting", "processing", "failed"})
 
