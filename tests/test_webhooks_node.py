@@ -1,17 +1,64 @@
-"""Signatures of generated bodies, compared with the machine's own Node; thousands more are
-compared by the core's tests."""
+"""Signatures that Node made: those kept in `vectors/webhooks.json`, and of generated bodies where
+`node` is installed. The core's tests compare thousands more."""
 
 from __future__ import annotations
 
 import base64
+import json
+import pickle
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
-from extracta_rs.webhooks import sign, verify_signature
+from extracta_rs.exceptions import SignatureVerificationError, WebhookPayloadError
+from extracta_rs.webhooks import sign, unwrap, verify_signature
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+VECTORS = json.loads((Path(__file__).parent / "vectors/webhooks.json").read_text("utf-8"))
+SIGNED = [pytest.param(vector, id=vector["name"]) for vector in VECTORS["signed"]]
+REFUSED = [pytest.param(vector, id=vector["name"]) for vector in VECTORS["refused"]]
+
+
+@pytest.mark.parametrize("vector", SIGNED)
+def test_what_node_signed_is_verified(vector: dict[str, Any]) -> None:
+    body, header, secret = vector["body"], vector["header"], vector["secret"]
+    assert verify_signature(body, header, secret) is True
+    assert verify_signature(body.encode(), header.encode(), secret.encode()) is True
+    assert verify_signature(body, header, "another") is False
+    assert sign(body, secret) == header
+
+
+@pytest.mark.parametrize("vector", SIGNED)
+def test_what_node_signed_is_unwrapped(vector: dict[str, Any]) -> None:
+    body, header, secret = vector["body"], vector["header"], vector["secret"]
+    result, parsed = json.loads(vector["message"]), json.loads(body)
+    of_files = isinstance(result, list) and all(isinstance(file, dict) for file in result)
+    named = isinstance(parsed, list) or isinstance(parsed.get("event", ""), str | None)
+    if not (of_files and named):
+        with pytest.raises(WebhookPayloadError):
+            unwrap(body, header, secret)
+        return
+    event = unwrap(body, header, secret)
+    assert event.to_dict() == (parsed if isinstance(parsed, dict) else {"result": parsed})
+    assert event.dedupe_keys == vector["dedupe_keys"]
+    assert event.raw == body.encode()
+    assert (event.event is None) == ("event" not in parsed or parsed["event"] is None)
+
+
+@pytest.mark.parametrize("vector", REFUSED)
+def test_what_is_not_signed_is_refused(vector: dict[str, Any]) -> None:
+    body, header, secret = vector["body"], vector["header"], vector["secret"]
+    assert verify_signature(body, header, secret) is False
+    with pytest.raises(SignatureVerificationError) as caught:
+        unwrap(body, header, secret)
+    assert caught.value.reason == vector["reason"]
+    assert "0123456789abcdef" not in repr(caught.value) + str(caught.value)
+    assert pickle.loads(pickle.dumps(caught.value)).reason == vector["reason"]
+
 
 NODE = """
 const { createHmac } = require("node:crypto");

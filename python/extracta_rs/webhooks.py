@@ -27,9 +27,9 @@ __all__ = [
 SIGNATURE_HEADER: Final = "x-webhook-signature"
 """The name of the header that carries the signature."""
 
-Body: TypeAlias = "bytes | bytearray | memoryview | str"
-Header: TypeAlias = "str | bytes | None"
-Secret: TypeAlias = "str | bytes | Sequence[str | bytes]"  # noqa: S105
+Body: TypeAlias = bytes | bytearray | memoryview | str
+Header: TypeAlias = str | bytes | None
+Secret: TypeAlias = str | bytes | Sequence[str | bytes]
 
 _NOT_PROCESSED = frozenset({"waiting", "processing", "failed"})
 
