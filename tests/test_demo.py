@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import json
 import os
@@ -9,9 +10,11 @@ import pty
 import re
 import select
 import signal
+import struct
 import subprocess
 import sys
 import sysconfig
+import termios
 import time
 import unicodedata
 import zipfile
@@ -20,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from extracta_rs import _cli, templates
 
 ROOT = Path(__file__).parent.parent
@@ -29,7 +33,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = json.loads((SAMPLES / "documents.json").r
 
 
 def environment(**changes: str) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "NO_COLOR", "FORCE_COLOR")}
+    kept = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "FORCE_COLOR")}
     return {**kept, "PYTHONWARNINGS": "error", **changes}
 
 
@@ -49,12 +53,13 @@ def run(*args: str, **changes: str) -> subprocess.CompletedProcess[str]:
 def on_a_terminal(columns: int, *args: str) -> tuple[int, str]:
     """Run the command on a pseudo terminal; return the exit code and all that it wrote."""
     master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     process = subprocess.Popen(
         [COMMAND, *args],
         stdin=slave,
         stdout=slave,
         stderr=slave,
-        env=environment(TERM="xterm-256color", COLUMNS=str(columns), LINES="40"),
+        env=environment(TERM="xterm-256color"),
     )
     os.close(slave)
     out = bytearray()

@@ -40,14 +40,15 @@ PYTHON_RINGS = {
     "templates": 0,
     "models": 1,
     "webhooks": 2,
-    "_faces": 2,
-    "_sync": 3,
-    "_async": 3,
-    "__init__": 4,
-    "testing": 5,
-    "contrib": 5,
-    "_pytest": 6,
-    "_cli": 6,
+    "_shared": 3,
+    "_sync": 4,
+    "_async": 4,
+    "_default": 5,
+    "__init__": 6,
+    "testing": 7,
+    "contrib": 7,
+    "_pytest": 8,
+    "_cli": 8,
 }
 
 

@@ -48,8 +48,10 @@ from .models import (
     UploadedFile,
     UploadFile,
 )
+from .webhooks import SIGNATURE_HEADER, WebhookEvent, sign, unwrap, verify_signature
 
 __all__ = [
+    "SIGNATURE_HEADER",
     "APIConnectionError",
     "APIError",
     "APITimeoutError",
@@ -83,12 +85,16 @@ __all__ = [
     "UploadOutcomeUnknownError",
     "UploadedFile",
     "WaitTimeoutError",
+    "WebhookEvent",
     "WebhookPayloadError",
     "__version__",
     "get_batch_results",
     "get_batch_results_async",
     "poll_batch",
     "poll_batch_async",
+    "sign",
+    "unwrap",
     "upload_files",
     "upload_files_async",
+    "verify_signature",
 ]

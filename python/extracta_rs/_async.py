@@ -164,7 +164,7 @@ class AsyncExtractions:
     async def results(
         self, extraction_id: str, batch_id: str, *, file_id: str | None = None
     ) -> BatchResults:
-        """Ask once for the results of a batch, or of one file of it. See `Extractions.results`."""
+        """Ask once for the results of a batch or a file. See `Extractions.results`."""
         return await self._raw.results("extraction", extraction_id, batch_id, file_id)
 
     async def wait(
@@ -178,7 +178,7 @@ class AsyncExtractions:
         backoff: float = 1.5,
         on_progress: Callable[[BatchResults], object] | None = None,
     ) -> BatchResults:
-        """Wait until a batch is finished; `on_progress` is called on the event loop. See `Extractions.wait`."""
+        """Wait until a batch is finished. See `Extractions.wait`."""
         options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
         return await self._raw.wait("extraction", extraction_id, batch_id, options, on_progress)
 
@@ -191,7 +191,7 @@ class AsyncExtractions:
         max_poll_interval: Seconds = 15.0,
         backoff: float = 1.5,
     ) -> AsyncIterator[BatchResults]:
-        """Wait for many batches; iterate over the results as they finish. See `Extractions.wait_many`."""
+        """Iterate over the results of many batches as they finish. See `Extractions.wait_many`."""
         options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
         named = name_batches("extraction", batches)
         return AsyncBatchIterator(self._raw.wait_many(named, options))
@@ -301,7 +301,7 @@ class AsyncClassifications:
     async def results(
         self, classification_id: str, batch_id: str, *, file_id: str | None = None
     ) -> BatchResults:
-        """Ask once for the results of a batch, or of one file of it. See `Classifications.results`."""
+        """Ask once for the results of a batch or a file. See `Classifications.results`."""
         return await self._raw.results("classification", classification_id, batch_id, file_id)
 
     async def wait(
@@ -315,7 +315,7 @@ class AsyncClassifications:
         backoff: float = 1.5,
         on_progress: Callable[[BatchResults], object] | None = None,
     ) -> BatchResults:
-        """Wait until a batch is finished; `on_progress` is called on the event loop. See `Classifications.wait`."""
+        """Wait until a batch is finished. See `Classifications.wait`."""
         options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
         return await self._raw.wait(
             "classification", classification_id, batch_id, options, on_progress
@@ -330,7 +330,7 @@ class AsyncClassifications:
         max_poll_interval: Seconds = 15.0,
         backoff: float = 1.5,
     ) -> AsyncIterator[BatchResults]:
-        """Wait for many batches; iterate over the results as they finish. See `Classifications.wait_many`."""
+        """Iterate over results of many batches as they finish. See `Classifications.wait_many`."""
         options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
         named = name_batches("classification", batches)
         return AsyncBatchIterator(self._raw.wait_many(named, options))

@@ -1,13 +1,28 @@
 """The native module: a thin binding over the Rust core. Private: use `extracta_rs`."""
 
 import os
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from typing import Any, Generic, Literal, TypeVar, final, overload
 
 from .models import BatchResults, Classification, Extraction, FileInput
 
 _T = TypeVar("_T")
 _Options = tuple[float | None, float, float, float]
+
+__all__ = [
+    "VENDOR_BASE_URL",
+    "Call",
+    "Client",
+    "Emulator",
+    "WaitMany",
+    "__version__",
+    "batch_token",
+    "finish_emulator_calls",
+    "read_batch_token",
+    "sign",
+    "unwrap_webhook",
+    "verify_signature",
+]
 
 __version__: str
 VENDOR_BASE_URL: str
@@ -45,15 +60,21 @@ class Client:
     @overload
     def create(self, kind: Literal["extraction"], details: dict[str, Any]) -> Call[Extraction]: ...
     @overload
-    def create(self, kind: Literal["classification"], details: dict[str, Any]) -> Call[Classification]: ...
+    def create(
+        self, kind: Literal["classification"], details: dict[str, Any]
+    ) -> Call[Classification]: ...
     @overload
     def view(self, kind: Literal["extraction"], resource_id: str) -> Call[Extraction]: ...
     @overload
     def view(self, kind: Literal["classification"], resource_id: str) -> Call[Classification]: ...
     @overload
-    def update(self, kind: Literal["extraction"], resource_id: str, details: dict[str, Any]) -> Call[Extraction]: ...
+    def update(
+        self, kind: Literal["extraction"], resource_id: str, details: dict[str, Any]
+    ) -> Call[Extraction]: ...
     @overload
-    def update(self, kind: Literal["classification"], resource_id: str, details: dict[str, Any]) -> Call[Classification]: ...
+    def update(
+        self, kind: Literal["classification"], resource_id: str, details: dict[str, Any]
+    ) -> Call[Classification]: ...
     def delete(self, kind: str, resource_id: str) -> Call[None]: ...
     def delete_batch(self, kind: str, resource_id: str, batch_id: str) -> Call[None]: ...
     def delete_files(
@@ -82,3 +103,57 @@ class Client:
 
 def batch_token(extraction_id: str | None, classification_id: str | None, batch_id: str) -> str: ...
 def read_batch_token(token: str) -> tuple[str, str, str]: ...
+def verify_signature(
+    body: bytes | bytearray | memoryview | str,
+    header: str | bytes | None,
+    secret: str | bytes | Sequence[str | bytes],
+) -> bool: ...
+def sign(body: bytes | bytearray | memoryview | str, secret: str | bytes) -> str: ...
+def unwrap_webhook(
+    body: bytes | bytearray | memoryview | str,
+    header: str | bytes | None,
+    secret: str | bytes | Sequence[str | bytes],
+) -> tuple[bytes, dict[str, Any], list[str]]: ...
+def finish_emulator_calls() -> None: ...
+
+@final
+class Emulator:
+    def __new__(
+        cls,
+        *,
+        api_key: str,
+        webhook_url: str | None,
+        webhook_secret: str,
+        processing_time: float,
+        polls_until_finished: int,
+        fail_files: list[str],
+        seed: int,
+        legacy_webhook: bool,
+        results: Any,
+    ) -> Emulator: ...
+    @property
+    def base_url(self) -> str: ...
+    def stop(self) -> None: ...
+    def is_stopped(self) -> bool: ...
+    def take_errors(self) -> list[BaseException]: ...
+    def requests(self) -> list[dict[str, Any]]: ...
+    def deliveries(self) -> list[dict[str, Any]]: ...
+    def wait_for_deliveries(self, count: int, timeout: float) -> bool: ...
+    def add_fault(
+        self,
+        endpoint: str,
+        *,
+        times: int | None,
+        batch_id: str | None,
+        status: int | None,
+        retry_after: str | None,
+        headers: list[tuple[str, str]],
+        body: bytes | None,
+        delay: float,
+        cut: str | None,
+        malformed: bool,
+        slow_body: float,
+        carry_out: bool | None,
+    ) -> None: ...
+    def pending_faults(self) -> int: ...
+    def clear_faults(self) -> None: ...

@@ -30,11 +30,6 @@ __all__ = [
 ]
 
 Kind: TypeAlias = Literal["extraction", "classification"]
-FileInput: TypeAlias = (
-    "str | PathLike[str] | BinaryIO | UploadFile"
-    " | tuple[str, bytes | bytearray | memoryview | BinaryIO]"
-)
-"""A file to upload: a path, a binary file object, `(name, content)`, or an `UploadFile`."""
 
 
 def _text(value: object) -> str | None:
@@ -66,6 +61,16 @@ class UploadFile:
     name: str
     content: str | PathLike[str] | bytes | bytearray | memoryview | BinaryIO = field(repr=False)
     content_type: str | None = None
+
+
+FileInput: TypeAlias = (
+    str
+    | PathLike[str]
+    | BinaryIO
+    | UploadFile
+    | tuple[str, bytes | bytearray | memoryview | BinaryIO]
+)
+"""A file to upload: a path, a binary file object, `(name, content)`, or an `UploadFile`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

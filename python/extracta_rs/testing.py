@@ -6,6 +6,7 @@ faults to order. Nothing of what is sent to it leaves the machine.
 
 from __future__ import annotations
 
+import atexit
 import json
 import weakref
 from collections.abc import Callable, Mapping
@@ -236,8 +237,9 @@ class Emulator:
         polls_until_finished: how many requests for a batch's results are answered "waiting".
         results: results instead of the default ones: a dict by file name, or a callable
             `(file_name, content, template)` that returns a dict, or None for the default. It is
-            called from a thread of the emulator; `content` is at most the file's first 1 MiB. What
-            it raises fails the file and is raised again by `stop`.
+            called from a thread of the emulator, which Python waits for at exit; `content` is at
+            most the file's first 1 MiB. What it raises fails the file and is raised again by
+            `stop`.
         fail_files: names of files whose processing fails.
         seed: any integer; equal seeds give equal ids and results.
         legacy_webhook: whether announcements are of the generation without `event`.
@@ -273,7 +275,6 @@ class Emulator:
         self._seed = seed
         self._legacy_webhook = legacy_webhook
         self._started: _core.Emulator | None = None
-        self._finalizer: weakref.finalize[[], Emulator] | None = None
 
     @property
     def api_key(self) -> str:
@@ -322,7 +323,7 @@ class Emulator:
         """
         if self._started is not None and not self._started.is_stopped():
             raise RuntimeError("the emulator is running")
-        core = self._started = _core.Emulator(
+        self._started = _core.Emulator(
             api_key=self._api_key,
             webhook_url=self._webhook_url,
             webhook_secret=self._webhook_secret,
@@ -333,8 +334,7 @@ class Emulator:
             legacy_webhook=self._legacy_webhook,
             results=self._results,
         )
-        # Also called at exit: threads that call Python must not outlive the interpreter.
-        self._finalizer = weakref.finalize(self, core.stop)
+        _running.add(self)
         return self
 
     def stop(self) -> None:
@@ -350,9 +350,11 @@ class Emulator:
             raise errors[0]
 
     def _stop(self) -> list[BaseException]:
-        if self._finalizer is not None:
-            self._finalizer()
-        return self._started.take_errors() if self._started is not None else []
+        _running.discard(self)
+        if self._started is None:
+            return []
+        self._started.stop()
+        return self._started.take_errors()
 
     def requests(self) -> list[Request]:
         """Return the requests so far, in the order of their arrival (at most the last 200,000).
@@ -415,6 +417,17 @@ class Emulator:
             return "<Emulator, not started>"
         state = "stopped" if self._started.is_stopped() else "running"
         return f"<Emulator {self._started.base_url}, {state}>"
+
+
+_running: weakref.WeakSet[Emulator] = weakref.WeakSet()
+
+
+@atexit.register
+def _at_exit() -> None:
+    # Threads that call Python must not outlive the interpreter.
+    for emulator in list(_running):
+        emulator._stop()
+    _core.finish_emulator_calls()
 
 
 def _seconds(value: float | timedelta) -> float:

@@ -9,10 +9,13 @@ use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
+
+use crate::core::javascript::{SyntaxError, stringify};
+use crate::core::webhook::sign;
 
 use super::lock;
 use super::record::{Delivery, Log};
@@ -36,8 +39,7 @@ impl Target {
         let uri: Uri = url.parse().map_err(|_| format!("{url:?} is not a URL"))?;
         let host = uri.host().filter(|_| uri.scheme_str() == Some("http"));
         let Some(host) = host else { return Err("webhook_url must begin with http://".to_owned()) };
-        sign(b"{\"result\":[]}", secret)
-            .map_err(|()| "webhook_secret is empty, or nothing but its prefix".to_owned())?;
+        sign(b"[]", secret.as_bytes()).map_err(|error| format!("webhook_secret: {error}"))?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let address = (host, uri.port_u16().unwrap_or(80));
         Ok(Self { uri, address, gate: Semaphore::new(AT_ONCE) })
@@ -84,6 +86,11 @@ impl Outbox {
         self.changed.notify_all();
     }
 
+    /// Whether the emulator was stopped.
+    pub(super) fn is_closed(&self) -> bool {
+        lock(&self.log).1
+    }
+
     pub(super) fn to_vec(&self) -> Vec<Delivery> {
         lock(&self.log).0.to_vec()
     }
@@ -108,8 +115,8 @@ pub(super) async fn announce(shared: &Arc<Shared>, batch_id: &str) {
     let Ok(_permit) = target.gate.acquire().await else { return };
     let Some((event, files)) = shared.state().announcement(batch_id) else { return };
     let named = (!shared.settings.legacy_webhook).then_some(event.as_str());
-    let body = body(named, &files);
-    let Ok(signature) = sign(&body, &shared.settings.webhook_secret) else { return };
+    let Ok(body) = body(named, &files) else { return };
+    let Ok(signature) = sign(&body, shared.settings.webhook_secret.as_bytes()) else { return };
     let mut backoff = FIRST_BACKOFF;
     for attempt in 1..=ATTEMPTS {
         let answer = match timeout(ANSWER_LIMIT, target.post(body.clone(), &signature)).await {
@@ -135,25 +142,11 @@ pub(super) async fn announce(shared: &Arc<Shared>, batch_id: &str) {
     }
 }
 
-fn body(event: Option<&str>, files: &[Value]) -> Bytes {
-    let result = Value::Array(files.to_vec());
+/// The body as Node would write it, so that the bytes of `result` are those that are signed.
+fn body(event: Option<&str>, files: &[Value]) -> Result<Bytes, SyntaxError> {
     let body = match event {
-        Some(event) => serde_json::json!({"event": event, "result": result}),
-        None => serde_json::json!({"result": result}),
+        Some(event) => json!({"event": event, "result": files}),
+        None => json!({"result": files}),
     };
-    body.to_string().into()
-}
-
-fn sign(body: &[u8], secret: &str) -> Result<String, ()> {
-    use base64::Engine as _;
-    use hmac::{Hmac, KeyInit, Mac};
-    let key = secret.replacen("E_AI_K_", "", 1);
-    let body: Value = serde_json::from_slice(body).map_err(|_| ())?;
-    let message = body.get("result").map(Value::to_string).unwrap_or_default();
-    if key.is_empty() {
-        return Err(());
-    }
-    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(key.as_bytes()).map_err(|_| ())?;
-    mac.update(message.as_bytes());
-    Ok(base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes()))
+    stringify(body.to_string().as_bytes()).map(Bytes::from)
 }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::deliver::{Item, Waiter};
 use super::progress::Progress;
-use super::runtime::{self, Runtime};
+use super::runtime::{self, Blocked, Runtime};
 use super::{errors, log};
 use crate::core::error::{Error, Result};
 
@@ -91,7 +91,7 @@ impl Call {
     fn wait(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let work = self.take()?;
         let runtime = runtime::current(py)?;
-        let main = is_main_thread(py)?;
+        let main = runtime::is_main_thread(py)?;
         py.detach(|| block(&runtime, work, main))?.into_python(py)
     }
 
@@ -164,6 +164,7 @@ async fn changed(progress: Option<&Progress>) {
 /// Runs on a thread that is detached; everything of Python's is called outside of the runtime.
 fn block(runtime: &Runtime, work: Work, main: bool) -> PyResult<Outcome> {
     let Work { mut future, progress } = work;
+    let blocked = Blocked::new(runtime);
     let mut next_tick = Instant::now() + TICK;
     loop {
         let (turn, records) = log::keep(|| {
@@ -179,7 +180,8 @@ fn block(runtime: &Runtime, work: Work, main: bool) -> PyResult<Outcome> {
         });
         if matches!(turn, Turn::Closing) {
             drop(future);
-            return Err(stop_here(main));
+            drop(blocked);
+            return Err(runtime::ending(main));
         }
         let tick = Instant::now() >= next_tick;
         if tick {
@@ -203,26 +205,6 @@ fn block(runtime: &Runtime, work: Work, main: bool) -> PyResult<Outcome> {
             _ => {}
         }
     }
-}
-
-/// The interpreter is ending. A daemon thread must not touch it again, and stays here.
-fn stop_here(main: bool) -> PyErr {
-    if main {
-        return errors::closed("the interpreter is shutting down");
-    }
-    loop {
-        std::thread::park();
-    }
-}
-
-fn is_main_thread(py: Python<'_>) -> PyResult<bool> {
-    static GET: PyOnceLock<(Py<PyAny>, Py<PyAny>)> = PyOnceLock::new();
-    let (main, current) = GET.get_or_try_init(py, || -> PyResult<_> {
-        let threading = py.import("threading")?;
-        Ok((threading.getattr("main_thread")?.unbind(), threading.getattr("get_ident")?.unbind()))
-    })?;
-    let main = main.call0(py)?.getattr(py, "ident")?;
-    main.bind(py).eq(current.call0(py)?)
 }
 
 fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {

@@ -2,6 +2,7 @@
 //! called from the emulator's threads; what they raise is kept for `take_errors`, never lost.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,16 @@ use crate::emulator::{self, Cut, Delivery, Fault, Part, Recorded, ResultSource, 
 
 /// How long a wait leaves a pressed Ctrl-C unseen.
 const BETWEEN_SIGNALS: Duration = Duration::from_millis(50);
+/// How often the end of calls is looked for at exit.
+const BETWEEN_CALLS: Duration = Duration::from_millis(2);
+
+/// How many threads of this process call a Python function just now, or are about to. Python
+/// crashes where one comes back while the interpreter is taken apart.
+static CALLS: AtomicUsize = AtomicUsize::new(0);
+/// The process that `CALLS` counts in; a fork has none of its parent's threads.
+static CALLS_IN: AtomicU32 = AtomicU32::new(0);
+/// Set at exit: no more calls.
+static EXITING: AtomicBool = AtomicBool::new(false);
 
 type Raised = Arc<Mutex<Vec<PyErr>>>;
 
@@ -41,6 +52,9 @@ impl Emulator {
         legacy_webhook: bool,
         results: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
+        if CALLS_IN.swap(std::process::id(), Ordering::SeqCst) != std::process::id() {
+            CALLS.store(0, Ordering::SeqCst);
+        }
         let raised = Raised::default();
         let settings = Settings {
             api_key,
@@ -76,6 +90,9 @@ impl Emulator {
 
     /// What `results` raised since the last call.
     fn take_errors(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
+        if self.inner.is_inherited() {
+            return Vec::new();
+        }
         let raised = std::mem::take(&mut *locked(&self.raised));
         raised.into_iter().map(|error| error.into_value(py).into_any()).collect()
     }
@@ -223,6 +240,36 @@ impl Callable {
     }
 }
 
+struct Call;
+
+impl Call {
+    fn begin() -> Self {
+        CALLS.fetch_add(1, Ordering::SeqCst);
+        Self
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        CALLS.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Forbids further calls of `results` and waits for those under way, as long as they take:
+/// like Python itself for its threads, at exit.
+#[pyfunction]
+fn finish_emulator_calls(py: Python<'_>) -> PyResult<()> {
+    if CALLS_IN.load(Ordering::SeqCst) != std::process::id() {
+        return Ok(());
+    }
+    EXITING.store(true, Ordering::SeqCst);
+    while CALLS.load(Ordering::SeqCst) > 0 {
+        py.detach(|| std::thread::sleep(BETWEEN_CALLS));
+        py.check_signals()?;
+    }
+    Ok(())
+}
+
 impl ResultSource for Callable {
     fn result(
         &self,
@@ -230,6 +277,10 @@ impl ResultSource for Callable {
         content: &[u8],
         template: &Value,
     ) -> Result<Option<Value>, String> {
+        let _counted = Call::begin();
+        if EXITING.load(Ordering::SeqCst) {
+            return Err("Python is shutting down".to_owned());
+        }
         let answered = Python::try_attach(|py| {
             self.call(py, name, content, template).map_err(|error| {
                 let kind = error
@@ -300,5 +351,6 @@ fn delivery<'py>(py: Python<'py>, delivery: &Delivery) -> PyResult<Bound<'py, Py
 }
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(finish_emulator_calls, module)?)?;
     module.add_class::<Emulator>()
 }

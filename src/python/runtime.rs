@@ -6,10 +6,11 @@
 //! lock below is only ever held by a thread that is attached, hence never across a fork.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +27,25 @@ pub(super) struct Runtime {
     /// Cancelled when the process ends; whatever waits, selects on it.
     pub(super) closing: CancellationToken,
     items: Sender<Item>,
+    blocked: Mutex<usize>,
+    unblocked: Condvar,
+}
+
+/// Counts a thread that blocks in the runtime: it must have left before the runtime is stopped.
+pub(super) struct Blocked<'a>(&'a Runtime);
+
+impl<'a> Blocked<'a> {
+    pub(super) fn new(runtime: &'a Runtime) -> Self {
+        *runtime.blocked() += 1;
+        Self(runtime)
+    }
+}
+
+impl Drop for Blocked<'_> {
+    fn drop(&mut self) {
+        *self.0.blocked() -= 1;
+        self.0.unblocked.notify_all();
+    }
 }
 
 /// What only the closing needs.
@@ -58,20 +78,27 @@ impl Runtime {
         let _ = self.items.send(item);
     }
 
+    fn blocked(&self) -> MutexGuard<'_, usize> {
+        self.blocked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether this is the process that the runtime was made in.
     pub(super) fn is_here(&self) -> bool {
         self.pid == std::process::id()
     }
 }
 
-/// This process's runtime.
+/// This process's runtime. Once the interpreter is ending only its main thread returns from here:
+/// the others are daemon threads, which could no more be told than they could print.
 pub(super) fn current(py: Python<'_>) -> PyResult<Arc<Runtime>> {
     let mut state = state();
     let pid = std::process::id();
     match &*state {
         State::Running(runtime, _) if runtime.is_here() => return Ok(runtime.clone()),
         State::Closed(closed) if *closed == pid => {
-            return Err(errors::closed("the interpreter is shutting down"));
+            drop(state);
+            let main = is_main_thread(py)?;
+            return py.detach(|| Err(ending(main)));
         }
         _ => {}
     }
@@ -110,7 +137,8 @@ fn start(pid: u32) -> PyResult<(Arc<Runtime>, Threads)> {
     })?;
     let handle = tokio.handle().clone();
     let closing = CancellationToken::new();
-    let runtime = Arc::new(Runtime { pid, handle, closing, items });
+    let (blocked, unblocked) = (Mutex::new(0), Condvar::new());
+    let runtime = Arc::new(Runtime { pid, handle, closing, items, blocked, unblocked });
     Ok((runtime, Threads { tokio, delivered }))
 }
 
@@ -128,9 +156,36 @@ fn close(py: Python<'_>) {
     }
     py.detach(move || {
         runtime.closing.cancel();
+        let left =
+            runtime
+                .unblocked
+                .wait_timeout_while(runtime.blocked(), CLOSING_LIMIT, |blocked| *blocked > 0);
+        drop(left);
         threads.tokio.shutdown_timeout(CLOSING_LIMIT);
         runtime.send(Item::End);
         // Ends with an error when the thread has ended, which is what is waited for.
         let _ = threads.delivered.recv_timeout(CLOSING_LIMIT);
     });
+}
+
+/// What a call comes to when the interpreter is ending. A daemon thread must not touch it again,
+/// and stays here. Called while detached.
+pub(super) fn ending(main: bool) -> PyErr {
+    if main {
+        return errors::closed("the interpreter is shutting down");
+    }
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Whether the calling thread is the one that signals are handled on.
+pub(super) fn is_main_thread(py: Python<'_>) -> PyResult<bool> {
+    static GET: PyOnceLock<(Py<PyAny>, Py<PyAny>)> = PyOnceLock::new();
+    let (main, current) = GET.get_or_try_init(py, || -> PyResult<_> {
+        let threading = py.import("threading")?;
+        Ok((threading.getattr("main_thread")?.unbind(), threading.getattr("get_ident")?.unbind()))
+    })?;
+    let main = main.call0(py)?.getattr(py, "ident")?;
+    main.bind(py).eq(current.call0(py)?)
 }

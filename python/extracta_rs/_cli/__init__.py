@@ -10,6 +10,9 @@ __all__ = ["main"]
 def main() -> int:
     """Run the command line with the arguments of this process and return the exit code."""
     try:
+        import click  # noqa: F401
+        import rich  # noqa: F401
+
         from ._app import run
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]

@@ -30,7 +30,8 @@ class Failure(click.ClickException):
 
     def __init__(self, message: str, exit_code: int = FAILED) -> None:
         super().__init__(message)
-        self.exit_code = exit_code
+        # Click's annotation says class variable; its code reads it from the instance.
+        vars(self)["exit_code"] = exit_code
 
 
 class Command(click.Command):

@@ -38,7 +38,7 @@ class Watcher(Protocol):
 
     def uploading(self, sent: int, total: int | None) -> None: ...
 
-    def uploaded(self, batch_id: str) -> None: ...
+    def uploaded(self, batch_id: str, count: int) -> None: ...
 
     def polled(self, results: BatchResults) -> None: ...
 
@@ -127,7 +127,7 @@ def do_the_job(
     watcher.created(extraction.extraction_id)
     files = [SAMPLES / name for name in said]
     batch = client.extractions.upload(extraction.extraction_id, files, on_progress=uploading)
-    watcher.uploaded(batch.batch_id)
+    watcher.uploaded(batch.batch_id, len(batch.files))
     uploaded = time.monotonic()
     results = batch.wait(timeout=TIMEOUT, poll_interval=POLL_SPACING, on_progress=watcher.polled)
     polled = time.monotonic()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich import box
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.filesize import decimal
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
 from rich.status import Status
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .. import BatchResults, FileResult
     from ._demo import Report
 
-NARROW = 72
+NARROW, WIDE = 64, 104
 PIPED_WIDTH = 160
 
 
@@ -38,7 +38,7 @@ class JsonView:
     def uploading(self, sent: int, total: int | None) -> None:
         pass
 
-    def uploaded(self, batch_id: str) -> None:
+    def uploaded(self, batch_id: str, count: int) -> None:
         pass
 
     def polled(self, results: BatchResults) -> None:
@@ -91,12 +91,13 @@ class TextView:
         self.progress: Progress | None = None
         self.task = TaskID(0)
         self.status: Status | None = None
+        self.count = 0
 
     def started(self, emulator_url: str, webhook_url: str) -> None:
-        self.out.print(f"Emulator on {emulator_url}, webhooks to {webhook_url}")
+        self.print(f"Emulator on {emulator_url}", f"Webhooks to {webhook_url}")
 
     def created(self, extraction_id: str) -> None:
-        self.out.print(f"Extraction {extraction_id} created from the invoice template")
+        self.print(f"Extraction {extraction_id} created from the invoice template")
 
     def uploading(self, sent: int, total: int | None) -> None:
         if not self.err.is_terminal:
@@ -108,10 +109,11 @@ class TextView:
             self.progress.start()
         self.progress.update(self.task, completed=sent, total=total)
 
-    def uploaded(self, batch_id: str) -> None:
+    def uploaded(self, batch_id: str, count: int) -> None:
+        self.count = count
         if self.progress is not None:
             self.progress.stop()
-        self.out.print(f"Batch {batch_id} uploaded, waiting by polling and by webhook")
+        self.print(f"Batch {batch_id} uploaded, waiting by polling and by webhook")
         if self.err.is_terminal:
             self.status = self.err.status("Waiting")
             self.status.start()
@@ -119,7 +121,7 @@ class TextView:
     def polled(self, results: BatchResults) -> None:
         if self.status is not None:
             done = len(results.processed) + len(results.failed)
-            self.status.update(f"Waiting: {done} of {len(results)} documents done")
+            self.status.update(f"Waiting: {done} of {self.count} documents done")
 
     def close(self) -> None:
         """End what is moving on the terminal."""
@@ -130,15 +132,20 @@ class TextView:
     def show(self, report: Report) -> None:
         """Print the extracted fields and what happened."""
         rows = [cells(file) for file in report.results.files]
-        self.out.print()
+        self.print("")
         if self.out.width < NARROW:
             for row in rows:
-                self.out.print(grid(row, "bold"))
-                self.out.print()
-        else:
-            self.out.print(table(rows))
-        self.out.print(Text("What happened", "bold"))
-        self.out.print(grid(facts(report)))
+                self.print(grid(row, "bold"), "")
+        elif rows:
+            self.print(table(rows, self.out.width), "")
+        self.print(Text("What happened", "bold"), grid(facts(report)))
+
+    def print(self, *parts: RenderableType) -> None:
+        """Print parts below each other, without the white space that fills up their lines."""
+        with self.out.capture() as capture:
+            for part in parts:
+                self.out.print(part)
+        click.echo("\n".join(line.rstrip() for line in capture.get().split("\n")), nl=False)
 
 
 def cells(file: FileResult) -> dict[str, str]:
@@ -157,20 +164,19 @@ def cells(file: FileResult) -> dict[str, str]:
     }
 
 
-def table(rows: list[dict[str, str]]) -> Table:
-    """Lay out the documents with a line for each."""
-    out = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in rows[0] if rows else ():
-        number = column in ("Total", "Lines")
-        name = column in ("Document", "Supplier")
+def table(rows: list[dict[str, str]], width: int) -> Table:
+    """Lay out the documents with a line for each; less fits on a terminal of usual width."""
+    columns = [name for name in rows[0] if width >= WIDE or name not in ("Due", "Lines")]
+    out = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+    for name in columns:
         out.add_column(
-            column,
-            justify="right" if number else "left",
+            name,
+            justify="right" if name in ("Total", "Lines") else "left",
             overflow="fold",
-            no_wrap=not name,
+            no_wrap=name not in ("Document", "Supplier"),
         )
     for row in rows:
-        out.add_row(*(Text(cell) for cell in row.values()))
+        out.add_row(*(Text(row[name]) for name in columns))
     return out
 
 

@@ -1,0 +1,126 @@
+"""Fixtures that all tests share: a template on an emulator, and one face for both clients."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from extracta_rs import AsyncClient, Client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from extracta_rs.testing import Emulator
+
+CHILDREN = Path(__file__).parent / "children"
+FIELDS = [{"key": "total", "description": "the total", "example": "12.50"}]
+
+
+@dataclass
+class Face:
+    """Calls either client with the same words: `face("extractions.view", id)`."""
+
+    name: str
+    client: Client | AsyncClient
+
+    def __call__(self, path: str, *args: Any, **kwargs: Any) -> Any:
+        method: Any = self.client
+        for part in path.split("."):
+            method = getattr(method, part)
+        return self.run(method, *args, **kwargs)
+
+    def run(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if isinstance(self.client, Client):
+            result = method(*args, **kwargs)
+            return list(result) if hasattr(result, "__next__") else result
+
+        async def call() -> Any:
+            result = method(*args, **kwargs)
+            if hasattr(result, "__anext__"):
+                return [item async for item in result]
+            return await result
+
+        return asyncio.run(call())
+
+
+@pytest.fixture(params=["blocking", "asyncio"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def connect(kind: str, extracta_emulator: Emulator) -> Iterator[Callable[..., Face]]:
+    """Build a face on the emulator, with settings of the test's."""
+    built: list[Client | AsyncClient] = []
+
+    def connect(**settings: Any) -> Face:
+        settings = {
+            "api_key": extracta_emulator.api_key,
+            "base_url": extracta_emulator.base_url,
+            "min_poll_spacing": 0,
+            **settings,
+        }
+        built.append(Client(**settings) if kind == "blocking" else AsyncClient(**settings))
+        return Face(kind, built[-1])
+
+    yield connect
+    for client in built:
+        client.close()
+
+
+@pytest.fixture
+def face(connect: Callable[..., Face]) -> Face:
+    """Both clients in turn."""
+    return connect()
+
+
+@pytest.fixture
+def extraction_id(extracta_client: Client) -> str:
+    """A template on the emulator."""
+    return extracta_client.extractions.create("Invoices", fields=FIELDS).extraction_id
+
+
+@pytest.fixture
+def batch_id(extracta_client: Client, extraction_id: str) -> str:
+    """A batch of one file."""
+    return extracta_client.extractions.upload(extraction_id, ("a.pdf", b"%PDF")).batch_id
+
+
+def child(script: str, *args: object, **options: Any) -> subprocess.Popen[str]:
+    """Start a script of `tests/children` in a process of its own."""
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", str(CHILDREN / script)]
+    return subprocess.Popen(
+        [*command, *map(str, args)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def finish(process: subprocess.Popen[str], timeout: float = 60) -> str:
+    """Wait for a child that must end well and say nothing on stderr; return what it printed."""
+    try:
+        out, err = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()
+        raise AssertionError(f"hangs: {out!r} {err!r}") from None
+    assert (process.returncode, err) == (0, "")
+    return out
+
+
+@pytest.fixture
+def start() -> Callable[..., subprocess.Popen[str]]:
+    return child
+
+
+@pytest.fixture
+def end() -> Callable[..., str]:
+    return finish

@@ -1,0 +1,90 @@
+"""A program that touches the whole public surface; never run, only checked by type checkers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import assert_type
+
+import extracta_rs
+from extracta_rs import (
+    AsyncBatch,
+    AsyncClient,
+    Batch,
+    BatchRef,
+    BatchResults,
+    Classification,
+    Client,
+    Extraction,
+    FileResult,
+    UploadFile,
+    WebhookEvent,
+)
+from extracta_rs.testing import Delivery, Emulator, Request
+
+
+def blocking(path: Path) -> None:
+    with Client("key", timeout=timedelta(seconds=5), webhook_secret=["a", b"b"]) as client:
+        assert_type(client.credits(), int)
+        made = client.extractions.create("n", fields=[{"key": "a", "description": "b"}])
+        assert_type(made, Extraction)
+        assert_type(client.extractions.view(made.extraction_id), Extraction)
+        assert_type(client.extractions.update(made.extraction_id, name="m"), Extraction)
+        batch = client.extractions.upload(
+            made.extraction_id,
+            ["a.pdf", path, ("b", b"b"), path.open("rb"), UploadFile("c", b"c", "text/plain")],
+            on_progress=lambda sent, total: print(sent + 1, total),
+        )
+        assert_type(batch, Batch)
+        client.extractions.upload(made.extraction_id, "a.pdf", batch_id=batch.batch_id)
+        assert_type(batch.wait(timeout=None, on_progress=lambda r: r.finished), BatchResults)
+        assert_type(client.resume(batch.token()), Batch)
+        assert_type(client.extractions.wait_many([batch, "token"]), Iterator[BatchResults])
+        results = client.extractions.run(made.extraction_id, path, poll_interval=1)
+        for file in results.raise_for_failures():
+            assert_type(file, FileResult)
+            assert_type(file.extraction, BatchRef | None)
+        client.extractions.delete_files(made.extraction_id, batch.batch_id, ["f"])
+        client.extractions.delete_batch(made.extraction_id, batch.batch_id)
+        client.extractions.delete(made.extraction_id)
+        kinds = client.classifications.create("n", document_types=[{"name": "cv"}])
+        assert_type(kinds, Classification)
+        assert_type(client.unwrap(b"", None), WebhookEvent)
+
+
+async def on_loop() -> None:
+    async with AsyncClient() as client:
+        assert_type(await client.credits(), int)
+        batch = await client.classifications.upload("id", ("a", b"a"))
+        assert_type(batch, AsyncBatch)
+        assert_type(await batch.wait(), BatchResults)
+        assert_type(await batch.results(), BatchResults)
+        assert_type(client.classifications.wait_many([batch]), AsyncIterator[BatchResults])
+        async for results in client.classifications.wait_many([batch]):
+            assert_type(results, BatchResults)
+        assert_type(await extracta_rs.upload_files_async("id", "a.pdf"), AsyncBatch)
+        assert_type(await extracta_rs.poll_batch_async("id", "b"), BatchResults)
+
+
+def webhooks(body: bytes, header: str | None) -> None:
+    assert_type(extracta_rs.verify_signature(body, header, "secret"), bool)
+    assert_type(extracta_rs.sign(body, b"secret"), str)
+    event = extracta_rs.unwrap(body, header, ["old", "new"])
+    assert_type(event.files, list[FileResult])
+    assert_type(event.event, str | None)
+    try:
+        print(extracta_rs.get_batch_results("id", "b"))
+    except extracta_rs.RateLimitError as error:
+        assert_type(error.retry_after, float | None)
+    except extracta_rs.WaitTimeoutError as error:
+        assert_type(error.last_results, BatchResults | None)
+    except extracta_rs.UploadOutcomeUnknownError as error:
+        assert_type(error.sha256, list[str | None])
+
+
+def emulated() -> None:
+    with Emulator(processing_time=0.1, results={"a.pdf": {"total": "1"}}) as emulator:
+        assert_type(emulator.requests(), list[Request])
+        assert_type(emulator.deliveries(), list[Delivery])
+        emulator.faults.add("uploadFiles", cut="after")
