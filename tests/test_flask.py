@@ -58,7 +58,7 @@ def site(
     program: dict[str, Any] = {"__name__": "flask_app"}
     exec(compile(request.param, "flask_app.py", "exec"), program)
     server = make_server("127.0.0.1", 0, program["app"], threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     yield Site(f"http://127.0.0.1:{server.server_port}/webhooks/extracta", caplog)
     server.shutdown()
@@ -98,7 +98,7 @@ def test_a_forged_delivery_is_refused(site: Site, body: bytes, headers: dict[str
 @pytest.mark.parametrize("legacy", [False, True])
 def test_the_deliveries_of_an_upload_are_accepted(site: Site, legacy: bool) -> None:
     options: dict[str, Any] = {"webhook_url": site.url, "legacy_webhook": legacy}
-    results = {"a.pdf": {"total": "1.5"}, "ü.pdf": {"2": "€ \u2028", "1": 1.0}}
+    results: dict[str, dict[str, Any]] = {"a.pdf": {"total": "1.5"}, "ü.pdf": {"2": "€ \u2028", "1": 1.0}}
     with (
         Emulator(webhook_secret=SECRET, results=results, **options) as emulator,
         Client(emulator.api_key, base_url=emulator.base_url) as client,
