@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use tokio_util::sync::CancellationToken;
 
-use super::deliver::{Item, Waiter};
+use super::deliver::{Item, Resolve, Waiter};
 use super::progress::Progress;
 use super::runtime::{self, Blocked, Runtime};
 use super::{errors, log};
@@ -24,17 +24,15 @@ use crate::core::error::{Error, Result};
 /// Ctrl-C ends a blocking wait after no more than this.
 const TICK: Duration = Duration::from_millis(100);
 
-type Convert = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
-
 /// What a call came to.
-pub(super) enum Outcome {
-    Answer(Convert),
+enum Outcome {
+    Answer(Resolve),
     Failed(Error),
     Panicked,
 }
 
 impl Outcome {
-    pub(super) fn into_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    fn into_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         match self {
             Self::Answer(convert) => convert(py),
             Self::Failed(error) => Err(errors::to_python(py, error)),
@@ -52,12 +50,12 @@ pub(super) struct Call {
 }
 
 struct Work {
-    future: BoxFuture<'static, Result<Convert>>,
+    future: BoxFuture<'static, Result<Resolve>>,
     progress: Option<Arc<Progress>>,
 }
 
 enum Turn {
-    Done(Result<Convert>),
+    Done(Result<Resolve>),
     Progress,
     Tick,
     Closing,
@@ -74,7 +72,7 @@ impl Call {
         log::refresh_level(py)?;
         let future = async move {
             let value = operation.await?;
-            Ok(Box::new(move |py: Python<'_>| convert(py, value)) as Convert)
+            Ok(Box::new(move |py: Python<'_>| convert(py, value)) as Resolve)
         };
         Ok(Self { work: Mutex::new(Some(Work { future: future.boxed(), progress })) })
     }
@@ -143,10 +141,11 @@ async fn drive(runtime: Arc<Runtime>, work: Work, waiter: Arc<Waiter>) {
     if let Some(progress) = progress {
         runtime.send(Item::Progress(waiter.clone(), progress));
     }
-    runtime.send(Item::Done(waiter, outcome(ended)));
+    let outcome = outcome(ended);
+    runtime.send(Item::Done(waiter, Box::new(|py| outcome.into_python(py))));
 }
 
-fn outcome(ended: std::thread::Result<Result<Convert>>) -> Outcome {
+fn outcome(ended: std::thread::Result<Result<Resolve>>) -> Outcome {
     match ended {
         Ok(Ok(convert)) => Outcome::Answer(convert),
         Ok(Err(error)) => Outcome::Failed(error),

@@ -4,23 +4,21 @@
 //! lock is only held while attached, hence never across a fork.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tokio_util::sync::CancellationToken;
 
+use super::arguments::{batch_key, json_of, kind_of, positive, setting, target, wait_options};
 use super::call::Call;
-use super::convert::python_to_json;
 use super::progress::Progress;
 use super::waiting::WaitMany;
 use super::{errors, files, load};
 use crate::core::api;
 use crate::core::config::{ApiKey, Config};
 use crate::core::error::{Error, Result};
-use crate::core::model::{BatchKey, Kind, Target};
-use crate::core::poll::{self, Options};
+use crate::core::model::Target;
+use crate::core::poll;
 
 /// The client behind `Client` and `AsyncClient`.
 #[pyclass(frozen, module = "extracta_rs._core")]
@@ -269,69 +267,4 @@ impl Client {
         let many = poll::Many::new(&self.core()?, keys, wait_options(py, options)?);
         Ok(WaitMany::new(many, self.closed.clone()))
     }
-}
-
-fn kind_of(kind: &str) -> PyResult<Kind> {
-    match kind {
-        "extraction" => Ok(Kind::Extraction),
-        "classification" => Ok(Kind::Classification),
-        _ => Err(PyValueError::new_err(format!("{kind:?} is no kind of resource"))),
-    }
-}
-
-fn target(py: Python<'_>, kind: &str, id: String) -> PyResult<Target> {
-    Target::new(kind_of(kind)?, id).map_err(|error| errors::to_python(py, error))
-}
-
-pub(super) fn batch_key(
-    py: Python<'_>,
-    kind: &str,
-    id: String,
-    batch_id: String,
-) -> PyResult<BatchKey> {
-    BatchKey::new(target(py, kind, id)?, batch_id).map_err(|error| errors::to_python(py, error))
-}
-
-fn json_of(details: &Bound<'_, PyDict>) -> PyResult<(String, serde_json::Value)> {
-    let text = python_to_json(details)?;
-    let value = serde_json::from_str(&text)
-        .map_err(|error| PyValueError::new_err(format!("the template is unusable: {error}")))?;
-    Ok((text, value))
-}
-
-fn wait_options(
-    py: Python<'_>,
-    (timeout, poll_interval, max_poll_interval, backoff): (Option<f64>, f64, f64, f64),
-) -> PyResult<Options> {
-    let check = || {
-        Options {
-            timeout: timeout.map(|seconds| duration("timeout", seconds)).transpose()?,
-            poll_interval: duration("poll_interval", poll_interval)?,
-            max_poll_interval: duration("max_poll_interval", max_poll_interval)?,
-            backoff,
-        }
-        .check()
-    };
-    check().map_err(|error| errors::to_python(py, error))
-}
-
-fn duration(what: &str, seconds: f64) -> Result<Duration> {
-    Duration::try_from_secs_f64(seconds)
-        .map_err(|_| Error::Input(format!("{what} must be seconds, 0 or more, not {seconds}")))
-}
-
-fn setting(setting: &'static str, seconds: f64) -> Result<Duration> {
-    Duration::try_from_secs_f64(seconds).map_err(|_| Error::Config {
-        setting,
-        reason: format!("must be seconds, 0 or more, not {seconds}"),
-    })
-}
-
-fn positive(name: &'static str, seconds: f64) -> Result<Duration> {
-    let duration = setting(name, seconds)?;
-    if duration.is_zero() {
-        let reason = "must be more than 0 seconds".to_owned();
-        return Err(Error::Config { setting: name, reason });
-    }
-    Ok(duration)
 }

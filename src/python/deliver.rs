@@ -9,16 +9,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pyo3::prelude::*;
 use tokio_util::sync::CancellationToken;
 
-use super::call::Outcome;
 use super::log::{self, Record};
 use super::progress::Progress;
 
 const MOST: usize = 4096;
 
+/// Makes a call's result, or raises its error.
+pub(super) type Resolve = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+
 /// What the thread is told.
 pub(super) enum Item {
-    /// A call has ended.
-    Done(Arc<Waiter>, Outcome),
+    /// A call has ended; what it came to is made on the loop's thread.
+    Done(Arc<Waiter>, Resolve),
     /// A call has something to tell.
     Progress(Arc<Waiter>, Arc<Progress>),
     /// Something to log.
@@ -94,7 +96,7 @@ impl Delivery {
         let items = std::mem::take(&mut *self.items.lock().unwrap_or_else(PoisonError::into_inner));
         for item in items {
             match item {
-                Item::Done(waiter, outcome) => waiter.resolve(py, outcome.into_python(py))?,
+                Item::Done(waiter, resolve) => waiter.resolve(py, resolve(py))?,
                 Item::Progress(waiter, progress) => {
                     if let Err(error) = progress.tell(py) {
                         waiter.cancel.cancel();

@@ -9,9 +9,8 @@ use pyo3::import_exception;
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDict, PyType};
 
-use super::load;
+use super::load::{self, ResponseFormatError, ids};
 use crate::core::error::Error;
-use crate::core::model::{Kind, Target};
 
 import_exception!(extracta_rs.exceptions, APIConnectionError);
 import_exception!(extracta_rs.exceptions, APIError);
@@ -23,7 +22,6 @@ import_exception!(extracta_rs.exceptions, ConfigurationError);
 import_exception!(extracta_rs.exceptions, NotFoundError);
 import_exception!(extracta_rs.exceptions, PermissionDeniedError);
 import_exception!(extracta_rs.exceptions, RateLimitError);
-import_exception!(extracta_rs.exceptions, ResponseFormatError);
 import_exception!(extracta_rs.exceptions, ServerError);
 import_exception!(extracta_rs.exceptions, UploadOutcomeUnknownError);
 import_exception!(extracta_rs.exceptions, WaitTimeoutError);
@@ -90,24 +88,6 @@ fn convert(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             error.set_cause(py, cause.map(|cause| to_python(py, *cause)));
             Ok(error)
         }
-    }
-}
-
-/// An answer that cannot be turned into Python's objects.
-pub(super) fn wrong_format(py: Python<'_>, reason: &str, body: &[u8]) -> PyErr {
-    let start = String::from_utf8_lossy(&body[..body.len().min(2048)]).into_owned();
-    let text = format!("an answer of the service cannot be read: {reason}");
-    let raised = [("body", start)]
-        .into_py_dict(py)
-        .and_then(|fields| raise::<ResponseFormatError>(py, &text, &fields));
-    raised.unwrap_or_else(|failed| failed)
-}
-
-/// The two ids that a resource is named by in Python; one of them is there.
-pub(super) fn ids(target: &Target) -> (Option<&str>, Option<&str>) {
-    match target.kind {
-        Kind::Extraction => (Some(&target.id), None),
-        Kind::Classification => (None, Some(&target.id)),
     }
 }
 

@@ -2,15 +2,17 @@
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyDict;
+use pyo3::types::{IntoPyDict as _, PyDict};
+use pyo3::{PyTypeInfo as _, import_exception};
 
 use super::convert::json_to_python;
-use super::errors::{self, ids};
 use crate::core::model::{BatchAnswer, BatchKey, Kind, Target, UploadAnswer};
+
+import_exception!(extracta_rs.exceptions, ResponseFormatError);
 
 /// The vendor's JSON as a dict; what Python cannot hold is an answer of the wrong form.
 pub(super) fn dict<'py>(py: Python<'py>, json: &[u8]) -> PyResult<Bound<'py, PyDict>> {
-    let wrong = |reason: &str| errors::wrong_format(py, reason, json);
+    let wrong = |reason: &str| wrong_format(py, reason, json);
     let value = json_to_python(py, json).map_err(|error| wrong(&error.to_string()))?;
     value.cast_into().map_err(|_| wrong("not a JSON object"))
 }
@@ -54,4 +56,22 @@ fn load<'py>(py: Python<'py>, class: &str) -> PyResult<Bound<'py, PyAny>> {
     let models =
         MODELS.get_or_try_init(py, || py.import("extracta_rs.models").map(Bound::unbind))?.bind(py);
     models.getattr(class)?.getattr("_load")
+}
+
+/// An answer that cannot be turned into Python's objects.
+fn wrong_format(py: Python<'_>, reason: &str, body: &[u8]) -> PyErr {
+    let start = String::from_utf8_lossy(&body[..body.len().min(2048)]).into_owned();
+    let text = format!("an answer of the service cannot be read: {reason}");
+    let made = [("body", start)]
+        .into_py_dict(py)
+        .and_then(|fields| ResponseFormatError::type_object(py).call((text,), Some(&fields)));
+    made.map_or_else(|failed| failed, PyErr::from_value)
+}
+
+/// The two ids that a resource is named by in Python; one of them is there.
+pub(super) fn ids(target: &Target) -> (Option<&str>, Option<&str>) {
+    match target.kind {
+        Kind::Extraction => (Some(&target.id), None),
+        Kind::Classification => (None, Some(&target.id)),
+    }
 }

@@ -9,9 +9,6 @@ use log::{Level, LevelFilter, Metadata};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
-use super::deliver::Item;
-use super::runtime;
-
 /// A record, ready to be emitted.
 pub(super) struct Record {
     level: u8,
@@ -20,8 +17,11 @@ pub(super) struct Record {
 
 struct Forward;
 
+type Forwarding = Box<dyn Fn(Record)>;
+
 thread_local! {
     static KEPT: RefCell<Option<Vec<Record>>> = const { RefCell::new(None) };
+    static FORWARD: RefCell<Option<Forwarding>> = const { RefCell::new(None) };
 }
 
 impl log::Log for Forward {
@@ -47,18 +47,27 @@ impl log::Log for Forward {
             }
             None => Some(record),
         });
-        if let (Some(record), Some(runtime)) = (elsewhere, runtime::existing()) {
-            runtime.send(Item::Log(record));
+        if let Some(record) = elsewhere {
+            FORWARD.with_borrow(|forward| {
+                if let Some(forward) = forward {
+                    forward(record);
+                }
+            });
         }
     }
 
     fn flush(&self) {}
 }
 
-/// Makes the core log to Python. Called when the module is imported.
+/// Makes the core log to Python; called when the module is imported.
 pub(super) fn install() {
     // Fails where it is installed already, by an earlier import.
     let _ = log::set_logger(&Forward);
+}
+
+/// Makes this thread, one of the runtime's, hand its records to the delivering thread.
+pub(super) fn forward_with(forward: impl Fn(Record) + 'static) {
+    FORWARD.set(Some(Box::new(forward)));
 }
 
 /// Runs `work`; records made by it on this thread come back instead of being forwarded.

@@ -5,6 +5,7 @@
 
 use pyo3::prelude::*;
 
+mod arguments;
 mod call;
 mod client;
 mod convert;

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::deliver::{self, Item};
 use super::errors;
+use super::log;
 
 const WORKERS: usize = 2;
 const CLOSING_LIMIT: Duration = Duration::from_secs(1);
@@ -115,21 +116,19 @@ pub(super) fn current(py: Python<'_>) -> PyResult<Arc<Runtime>> {
     Ok(runtime)
 }
 
-/// This process's runtime if there is one, for threads that may not be attached.
-pub(super) fn existing() -> Option<Arc<Runtime>> {
-    match &*STATE.try_lock().ok()? {
-        State::Running(runtime, _) if runtime.is_here() => Some(runtime.clone()),
-        _ => None,
-    }
-}
-
 fn start(pid: u32) -> PyResult<(Arc<Runtime>, Threads)> {
+    let (items, inbox) = channel();
+    let logged = items.clone();
     let tokio = Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .thread_name("extracta_rs")
+        .on_thread_start(move || {
+            let items = logged.clone();
+            // Refused only when the process is ending.
+            log::forward_with(move |record| drop(items.send(Item::Log(record))));
+        })
         .enable_all()
         .build()?;
-    let (items, inbox) = channel();
     let (ended, delivered) = channel();
     std::thread::Builder::new().name("extracta_rs-deliver".to_owned()).spawn(move || {
         deliver::run(&inbox);

@@ -6,8 +6,8 @@ use pyo3::prelude::*;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use super::arguments::batch_key;
 use super::call::Call;
-use super::client::batch_key;
 use super::{errors, load};
 use crate::core::error::Error;
 use crate::core::model::BatchKey;

@@ -253,6 +253,7 @@ fn read_upload(target: &Target, answer: &Answer) -> Result<UploadAnswer> {
     let batch_id = object["batchId"].as_str().filter(|id| !id.is_empty());
     let batch_id = batch_id.ok_or_else(|| answer.wrong("no `batchId`"))?;
     let key = BatchKey::new(target.clone(), batch_id)?;
+    log::info!(target: "extracta_rs", "uploaded to {target}: batch {batch_id}");
     Ok(UploadAnswer { key, json: answer.body.clone() })
 }
 

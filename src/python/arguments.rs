@@ -1,0 +1,78 @@
+//! Arguments of Python's, as the core's types; what is wrong with one is told by its name.
+
+use std::time::Duration;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::convert::python_to_json;
+use super::errors;
+use crate::core::error::{Error, Result};
+use crate::core::model::{BatchKey, Kind, Target};
+use crate::core::poll::Options;
+
+pub(super) fn kind_of(kind: &str) -> PyResult<Kind> {
+    match kind {
+        "extraction" => Ok(Kind::Extraction),
+        "classification" => Ok(Kind::Classification),
+        _ => Err(PyValueError::new_err(format!("{kind:?} is no kind of resource"))),
+    }
+}
+
+pub(super) fn target(py: Python<'_>, kind: &str, id: String) -> PyResult<Target> {
+    Target::new(kind_of(kind)?, id).map_err(|error| errors::to_python(py, error))
+}
+
+pub(super) fn batch_key(
+    py: Python<'_>,
+    kind: &str,
+    id: String,
+    batch_id: String,
+) -> PyResult<BatchKey> {
+    BatchKey::new(target(py, kind, id)?, batch_id).map_err(|error| errors::to_python(py, error))
+}
+
+pub(super) fn json_of(details: &Bound<'_, PyDict>) -> PyResult<(String, serde_json::Value)> {
+    let text = python_to_json(details)?;
+    let value = serde_json::from_str(&text)
+        .map_err(|error| PyValueError::new_err(format!("the template is unusable: {error}")))?;
+    Ok((text, value))
+}
+
+pub(super) fn wait_options(
+    py: Python<'_>,
+    (timeout, poll_interval, max_poll_interval, backoff): (Option<f64>, f64, f64, f64),
+) -> PyResult<Options> {
+    let check = || {
+        Options {
+            timeout: timeout.map(|seconds| duration("timeout", seconds)).transpose()?,
+            poll_interval: duration("poll_interval", poll_interval)?,
+            max_poll_interval: duration("max_poll_interval", max_poll_interval)?,
+            backoff,
+        }
+        .check()
+    };
+    check().map_err(|error| errors::to_python(py, error))
+}
+
+fn duration(what: &str, seconds: f64) -> Result<Duration> {
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|_| Error::Input(format!("{what} must be seconds, 0 or more, not {seconds}")))
+}
+
+pub(super) fn setting(setting: &'static str, seconds: f64) -> Result<Duration> {
+    Duration::try_from_secs_f64(seconds).map_err(|_| Error::Config {
+        setting,
+        reason: format!("must be seconds, 0 or more, not {seconds}"),
+    })
+}
+
+pub(super) fn positive(name: &'static str, seconds: f64) -> Result<Duration> {
+    let duration = setting(name, seconds)?;
+    if duration.is_zero() {
+        let reason = "must be more than 0 seconds".to_owned();
+        return Err(Error::Config { setting: name, reason });
+    }
+    Ok(duration)
+}
