@@ -146,18 +146,20 @@ fn has_twins(members: &mut [u64]) -> bool {
 
 /// The members to write, in their order: rank and offset.
 fn rank(text: &str, members: &mut [u64]) -> Vec<(u64, u32)> {
-    let key = |member: u64| Text::at(text, low(member) as usize).decode();
-    members.sort_unstable_by(|&a, &b| {
-        (a >> 32).cmp(&(b >> 32)).then_with(|| key(a).cmp(&key(b))).then(a.cmp(&b))
-    });
-    let same = |a: &u64, b: &u64| a >> 32 == b >> 32 && key(*a) == key(*b);
+    let key = |member: &u64| Text::at(text, low(*member) as usize).decode();
     let mut ranked = Vec::with_capacity(members.len());
-    for twins in members.chunk_by(same) {
-        if let [first, ..] = twins
-            && let [.., last] = twins
-        {
-            let place = NO_INDEX + u64::from(low(*first));
-            ranked.push((array_index(&key(*first)).unwrap_or(place), low(*last)));
+    members.sort_unstable();
+    for group in members.chunk_by_mut(|a, b| a >> 32 == b >> 32) {
+        if !group.windows(2).all(|pair| key(&pair[0]) == key(&pair[1])) {
+            group.sort_unstable_by(|a, b| key(a).cmp(&key(b)).then(a.cmp(b)));
+        }
+        for twins in group.chunk_by(|a, b| key(a) == key(b)) {
+            if let [first, ..] = twins
+                && let [.., last] = twins
+            {
+                let place = NO_INDEX + u64::from(low(*first));
+                ranked.push((array_index(&key(first)).unwrap_or(place), low(*last)));
+            }
         }
     }
     ranked.sort_unstable();
