@@ -10,12 +10,14 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 import types
 from collections.abc import Iterator
 from pathlib import Path
 
-import extracta_rs
 import pytest
+
+import extracta_rs
 from extracta_rs import _cli
 from extracta_rs.testing import Emulator
 
@@ -193,14 +195,16 @@ def test_docstrings_fit_what_they_describe(name: str) -> None:
         assert entries(found["Args"]) == parameters
     for error in entries(found.get("Raises", "")):
         assert hasattr(extracta_rs, error) or hasattr(builtins, error), error
-    twin = re.search(r"[Ss]ee `([\w.]+)`", doc)
-    if twin:
-        assert twin[1] in CALLABLES, f"see {twin[1]}: there is no such name"
-    elif any(not parameter.endswith(("_id", "_ids")) for parameter in parameters):
-        assert "Args" in found, "tell what the arguments are"
+    for elsewhere in re.findall(r"[Ss]ee `([\w.]+)`", doc):
+        assert any(known == elsewhere or known.endswith(f".{elsewhere}") for known in CALLABLES), (
+            f"see {elsewhere}: there is no such name"
+        )
+    if "Args" not in found and "ee `" not in doc:
+        told = {name for name in parameters if name.endswith(("_id", "_ids"))}
+        assert parameters == told, "tell what the arguments are"
 
 
 def test_programs_in_docstrings_are_python() -> None:
     for path in (ROOT / "python").rglob("*.py"):
         for program in re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.S):
-            compile(inspect.cleandoc(program), str(path), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            compile(textwrap.dedent(program), str(path), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)

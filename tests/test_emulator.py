@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -21,6 +22,7 @@ from typing import Any
 
 import pytest
 
+from extracta_rs import AsyncClient, Client
 from extracta_rs.testing import Emulator, Faults, Request
 
 FIELDS = [{"key": "number", "example": "INV-1"}, {"key": "total"}]
@@ -60,7 +62,7 @@ class Caller:
         return answer.json()
 
     def upload(
-        self, *names: str, content: bytes = b"x", path: str = "uploadFiles", **ids: str
+        self, *names: str, ids: dict[str, str], content: bytes = b"x", path: str = "uploadFiles"
     ) -> Any:
         parts = [(f'name="{key}"', value.encode()) for key, value in ids.items()]
         parts += [(f'name="files"; filename="{name}"', content) for name in names]
@@ -91,7 +93,9 @@ class Service:
     callers: list[Caller] = field(default_factory=list)
 
     def batch(self, *names: str, **ids: str) -> str:
-        batch_id = self.call.upload(*names, extractionId=self.extraction_id, **ids)["batchId"]
+        batch_id = self.call.upload(*names, ids={"extractionId": self.extraction_id, **ids})[
+            "batchId"
+        ]
         assert isinstance(batch_id, str)
         return batch_id
 
@@ -190,7 +194,7 @@ def test_a_classification_from_its_making_to_its_end(service: Service) -> None:
     seen = call("POST", f"{CLASSIFICATION}viewClassification", **ids)
     assert seen["classificationDetails"] == {**details, **changes}
     names, path = ("a", "b", "c"), f"{CLASSIFICATION}uploadFiles"
-    ids["batchId"] = call.upload(*names, content=b"the total: 3", path=path, **ids)["batchId"]
+    ids["batchId"] = call.upload(*names, content=b"the total: 3", path=path, ids=ids)["batchId"]
     results = call("POST", f"{CLASSIFICATION}getResults", **ids)
     assert {file["result"]["documentType"] for file in results["files"]} == {"invoice"}
     assert all(0 < file["result"]["confidence"] <= 1 for file in results["files"])
@@ -202,7 +206,7 @@ def test_a_classification_from_its_making_to_its_end(service: Service) -> None:
     rest = call("DELETE", f"{CLASSIFICATION}deleteFiles", **ids, fileIds=file_ids[2:])
     assert (some["deleteAll"], rest["deleteAll"]) == (False, True)
     del ids["batchId"]
-    batch_id = call.upload("d", path=path, **ids)["batchId"]
+    batch_id = call.upload("d", path=path, ids=ids)["batchId"]
     call("DELETE", f"{CLASSIFICATION}deleteBatch", **ids, batchId=batch_id)
     call("DELETE", f"{CLASSIFICATION}deleteClassification", **ids)
 
@@ -377,7 +381,7 @@ def test_webhooks_are_signed(hook: Hook, legacy: bool) -> None:
     with Emulator(**options, webhook_secret="E_AI_K_sëcret", results=results) as emulator:
         call = Caller(emulator)
         made = call("POST", "createExtraction", extractionDetails=TEMPLATE)
-        uploaded = call.upload("ünï.pdf", extractionId=made["extractionId"])
+        uploaded = call.upload("ünï.pdf", ids={"extractionId": made["extractionId"]})
         (delivery,) = emulator.wait_for_deliveries(1)
         call.close()
     (body, header) = hook.received[0]
@@ -396,7 +400,7 @@ def test_failed_deliveries_are_repeated(hook: Hook) -> None:
     with Emulator(webhook_url=hook.url, fail_files=["bad"]) as emulator:
         call = Caller(emulator)
         made = call("POST", "createExtraction", extractionDetails=TEMPLATE)
-        call.upload("bad", extractionId=made["extractionId"])
+        call.upload("bad", ids={"extractionId": made["extractionId"]})
         deliveries = emulator.wait_for_deliveries(3, timeout=timedelta(seconds=10))
         call.close()
         with pytest.raises(TimeoutError, match="3 of 4"):
@@ -411,7 +415,7 @@ def run(**options: Any) -> Any:
         call = Caller(emulator)
         made = call("POST", "createExtraction", extractionDetails=TEMPLATE)
         ids = {"extractionId": made["extractionId"]}
-        ids["batchId"] = call.upload("a.pdf", "b.pdf", **ids)["batchId"]
+        ids["batchId"] = call.upload("a.pdf", "b.pdf", ids=ids)["batchId"]
         answer = call("POST", "getBatchResults", **ids)
         call.close()
     return answer
@@ -458,7 +462,7 @@ def test_what_results_raise_is_raised_again() -> None:
         call = Caller(emulator)
         made = call("POST", "createExtraction", extractionDetails=TEMPLATE)
         ids = {"extractionId": made["extractionId"]}
-        ids["batchId"] = call.upload("a.pdf", **ids)["batchId"]
+        ids["batchId"] = call.upload("a.pdf", ids=ids)["batchId"]
         (file,) = call("POST", "getBatchResults", **ids)["files"]
         call.close()
         assert (file["status"], file["error"]) == ("failed", "results raised LookupError")
@@ -503,6 +507,7 @@ def test_starting_and_stopping() -> None:
 
 EXIT = """
 import http.client, json, os, sys, threading, time
+from extracta_rs import AsyncClient, Client
 from extracta_rs.testing import Emulator
 def slow(name, content, template):
     for _ in range(10_000):
@@ -549,6 +554,12 @@ def test_a_forked_child_leaves_the_emulator_alone(service: Service) -> None:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
     assert service.call("GET", "credits")["status"] == "success"
+
+
+def test_the_fixtures_fit_together(
+    extracta_client: Client, extracta_async_client: AsyncClient
+) -> None:
+    assert extracta_client.credits() == asyncio.run(extracta_async_client.credits()) == 100_000
 
 
 @pytest.mark.extracta_emulator(polls_until_finished=1)

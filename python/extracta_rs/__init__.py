@@ -3,21 +3,16 @@
 `Client` blocks, `AsyncClient` is for asyncio; both have the same names, arguments, results and
 errors. `verify_signature` and `unwrap` check webhooks and need no client. `extracta_rs.testing`
 has an offline server of the same API.
+
+What is named here is imported when it is first used (PEP 562), so that importing the package costs
+a process that does not use it next to nothing.
 """
 
 from __future__ import annotations
 
-from ._async import AsyncBatch, AsyncClassifications, AsyncClient, AsyncExtractions
+from importlib import import_module
+
 from ._core import __version__
-from ._default import (
-    get_batch_results,
-    get_batch_results_async,
-    poll_batch,
-    poll_batch_async,
-    upload_files,
-    upload_files_async,
-)
-from ._sync import Batch, Classifications, Client, Extractions
 from .exceptions import (
     APIConnectionError,
     APIError,
@@ -38,17 +33,30 @@ from .exceptions import (
     WaitTimeoutError,
     WebhookPayloadError,
 )
-from .models import (
-    BatchRef,
-    BatchResults,
-    Classification,
-    Extraction,
-    FileInput,
-    FileResult,
-    UploadedFile,
-    UploadFile,
-)
-from .webhooks import SIGNATURE_HEADER, WebhookEvent, sign, unwrap, verify_signature
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._async import AsyncBatch, AsyncClassifications, AsyncClient, AsyncExtractions
+    from ._default import (
+        get_batch_results,
+        get_batch_results_async,
+        poll_batch,
+        poll_batch_async,
+        upload_files,
+        upload_files_async,
+    )
+    from ._sync import Batch, Classifications, Client, Extractions
+    from .models import (
+        BatchRef,
+        BatchResults,
+        Classification,
+        Extraction,
+        FileInput,
+        FileResult,
+        UploadedFile,
+        UploadFile,
+    )
+    from .webhooks import SIGNATURE_HEADER, WebhookEvent, sign, unwrap, verify_signature
 
 __all__ = [
     "SIGNATURE_HEADER",
@@ -98,3 +106,40 @@ __all__ = [
     "upload_files_async",
     "verify_signature",
 ]
+
+_HOMES = {
+    "_async": ("AsyncBatch", "AsyncClassifications", "AsyncClient", "AsyncExtractions"),
+    "_default": (
+        "get_batch_results",
+        "get_batch_results_async",
+        "poll_batch",
+        "poll_batch_async",
+        "upload_files",
+        "upload_files_async",
+    ),
+    "_sync": ("Batch", "Classifications", "Client", "Extractions"),
+    "models": (
+        "BatchRef",
+        "BatchResults",
+        "Classification",
+        "Extraction",
+        "FileInput",
+        "FileResult",
+        "UploadFile",
+        "UploadedFile",
+    ),
+    "webhooks": ("SIGNATURE_HEADER", "WebhookEvent", "sign", "unwrap", "verify_signature"),
+}
+
+
+def __getattr__(name: str) -> object:
+    home = next((home for home, names in _HOMES.items() if name in names), None)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{home}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

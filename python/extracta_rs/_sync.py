@@ -147,6 +147,14 @@ class Extractions:
     ) -> Extraction:
         """Change what is given of a template; the rest stays.
 
+        Args:
+            extraction_id: the extraction.
+            name: its new name.
+            language: the documents' language, as for `create`.
+            fields: all fields to extract: the new list takes the place of the old one.
+            description: what it is for.
+            options: processing options as the vendor writes them.
+
         Returns:
             What is known of the template after the change: only what was changed.
 
@@ -263,10 +271,10 @@ class Extractions:
             poll_interval: seconds before the first request.
             max_poll_interval: the most seconds between two requests.
             backoff: what the interval is multiplied by after each request.
-            on_progress: called with the `BatchResults` of each answer, on this thread.
+            on_progress: called on this thread with the `BatchResults` of each answer.
 
         Returns:
-            The finished results; some files may have failed: see `raise_for_failures`.
+            The finished results; some files may have failed: `raise_for_failures()` tells.
 
         Raises:
             WaitTimeoutError: not finished in time; it carries a token to go on with.
@@ -312,9 +320,22 @@ class Extractions:
         backoff: float = 1.5,
         on_progress: Callable[[BatchResults], object] | None = None,
     ) -> BatchResults:
-        """Upload files and wait for their results; see `upload` and `wait`.
+        """Upload files as a new batch and wait for their results.
+
+        Args:
+            extraction_id: the extraction to process them with.
+            files: one file or an iterable of files, as for `upload`.
+            timeout: seconds to wait in all, once they are uploaded; None for no limit.
+            poll_interval: seconds before the first request for the results.
+            max_poll_interval: the most seconds between two requests.
+            backoff: what the interval is multiplied by after each request.
+            on_progress: called on this thread with the `BatchResults` of each answer.
+
+        Returns:
+            The finished results; some files may have failed: `raise_for_failures()` tells.
 
         Raises:
+            UploadOutcomeUnknownError: the upload's answer was lost; look before you try again.
             WaitTimeoutError: not finished in time; its token leads to the batch.
         """
         wait_options(timeout, poll_interval, max_poll_interval, backoff)
@@ -381,6 +402,12 @@ class Classifications:
         description: str | None = None,
     ) -> Classification:
         """Change what is given of a template; the rest stays.
+
+        Args:
+            classification_id: the classification.
+            name: its new name.
+            document_types: all kinds to tell apart: the new list takes the place of the old one.
+            description: what it is for.
 
         Returns:
             What is known of the template after the change: only what was changed.
@@ -503,10 +530,10 @@ class Classifications:
             poll_interval: seconds before the first request.
             max_poll_interval: the most seconds between two requests.
             backoff: what the interval is multiplied by after each request.
-            on_progress: called with the `BatchResults` of each answer, on this thread.
+            on_progress: called on this thread with the `BatchResults` of each answer.
 
         Returns:
-            The finished results; some files may have failed: see `raise_for_failures`.
+            The finished results; some files may have failed: `raise_for_failures()` tells.
 
         Raises:
             WaitTimeoutError: not finished in time; it carries a token to go on with.
@@ -554,9 +581,22 @@ class Classifications:
         backoff: float = 1.5,
         on_progress: Callable[[BatchResults], object] | None = None,
     ) -> BatchResults:
-        """Upload files and wait for their results; see `upload` and `wait`.
+        """Upload files as a new batch and wait for their results.
+
+        Args:
+            classification_id: the classification to process them with.
+            files: one file or an iterable of files, as for `upload`.
+            timeout: seconds to wait in all, once they are uploaded; None for no limit.
+            poll_interval: seconds before the first request for the results.
+            max_poll_interval: the most seconds between two requests.
+            backoff: what the interval is multiplied by after each request.
+            on_progress: called on this thread with the `BatchResults` of each answer.
+
+        Returns:
+            The finished results; some files may have failed: `raise_for_failures()` tells.
 
         Raises:
+            UploadOutcomeUnknownError: the upload's answer was lost; look before you try again.
             WaitTimeoutError: not finished in time; its token leads to the batch.
         """
         wait_options(timeout, poll_interval, max_poll_interval, backoff)

@@ -67,8 +67,8 @@ pub fn delay(error: &Error, repeat: Repeat, attempt: u32, chance: f64) -> Option
 pub fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse::<f64>() {
-        let seconds = seconds.min(YEAR.as_secs_f64());
-        return (seconds >= 0.0).then(|| Duration::from_secs_f64(seconds));
+        // Not a number is not 0 or more.
+        return (seconds >= 0.0).then(|| Duration::from_secs_f64(seconds.min(YEAR.as_secs_f64())));
     }
     let date = httpdate::parse_http_date(value).ok()?;
     Some(date.duration_since(now).unwrap_or(Duration::ZERO).min(YEAR))

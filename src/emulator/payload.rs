@@ -10,12 +10,12 @@ use futures_util::TryStreamExt;
 use http_body_util::BodyExt;
 use hyper::HeaderMap;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 use multer::{Field, Multipart};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::disposition;
+use super::disposition::{self, Disposition};
 use super::record::Part;
 use super::shared::{Refusal, refusal};
 
@@ -187,22 +187,16 @@ async fn read_part(
     budget: Option<&Arc<Budget>>,
     received: &mut Received<Upload>,
 ) -> Result<(), multer::Error> {
-    let header = |name| field.headers().get(name).map_or(&[][..], |value| value.as_bytes());
-    let raw = String::from_utf8_lossy(header(CONTENT_DISPOSITION)).into_owned();
-    let content_type = Some(header(CONTENT_TYPE))
-        .filter(|value| !value.is_empty())
-        .map(|value| String::from_utf8_lossy(value).into_owned());
-    let found = disposition::parse(header(CONTENT_DISPOSITION));
+    let (found, mut part) = part_head(field.headers());
     let is_file = found.name.as_deref() == Some("files");
     let mut text = Vec::new();
     let mut content = budget.filter(|_| is_file).map(Content::new);
     let mut hash = Sha256::new();
-    let mut size = 0;
     unparsed.store(0, Ordering::Relaxed);
     while let Some(chunk) = field.chunk().await? {
         unparsed.store(0, Ordering::Relaxed);
         hash.update(&chunk);
-        size += chunk.len() as u64;
+        part.size += chunk.len() as u64;
         if let Some(content) = &mut content {
             content.keep(&chunk);
         } else if !is_file {
@@ -218,24 +212,29 @@ async fn read_part(
             received.payload = Err(refused);
         }
     }
-    received.parts.push(Part {
-        name: found.name,
-        file_name: found.file_name,
-        content_type,
-        size,
-        sha256: hex(&hash.finalize()),
-        content_disposition: raw,
-    });
+    part.sha256 = hex(&hash.finalize());
+    received.parts.push(part);
     Ok(())
 }
 
+fn part_head(headers: &HeaderMap) -> (Disposition, Part) {
+    let header = |name| headers.get(name).map_or(&[][..], HeaderValue::as_bytes);
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    let found = disposition::parse(header(CONTENT_DISPOSITION));
+    let content_type = Some(header(CONTENT_TYPE)).filter(|value| !value.is_empty());
+    let part = Part {
+        name: found.name.clone(),
+        file_name: found.file_name.clone(),
+        content_type: content_type.map(text),
+        size: 0,
+        sha256: String::new(),
+        content_disposition: text(header(CONTENT_DISPOSITION)),
+    };
+    (found, part)
+}
+
 impl Upload {
-    fn add(
-        &mut self,
-        found: &disposition::Disposition,
-        text: String,
-        content: Content,
-    ) -> Result<(), Refusal> {
+    fn add(&mut self, found: &Disposition, text: String, content: Content) -> Result<(), Refusal> {
         match (found.name.as_deref(), &found.file_name) {
             (Some("files"), Some(name)) if !name.is_empty() => {
                 self.files.push(NewFile { name: name.clone(), content: Arc::new(content) });

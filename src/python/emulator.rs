@@ -1,32 +1,20 @@
-//! Binding of the emulator: one class, records as dictionaries. Results that Python gives are
-//! called from the emulator's threads; what they raise is kept for `take_errors`, never lost.
+//! Binding of the emulator: one class; what it recorded, as dictionaries. Python makes the typed
+//! and documented objects of it, in `extracta_rs.testing`.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyMapping};
-use serde_json::Value;
+use pyo3::types::{PyBytes, PyDict};
 
-use crate::emulator::{self, Cut, Delivery, Fault, Part, Recorded, ResultSource, Settings};
+use crate::emulator::{self, Cut, Delivery, Fault, Part, Recorded, Settings};
+
+use results::Raised;
+
+mod results;
 
 /// How long a wait leaves a pressed Ctrl-C unseen.
 const BETWEEN_SIGNALS: Duration = Duration::from_millis(50);
-/// How often the end of calls is looked for at exit.
-const BETWEEN_CALLS: Duration = Duration::from_millis(2);
-
-/// How many threads of this process call a Python function just now, or are about to. Python
-/// crashes where one comes back while the interpreter is taken apart.
-static CALLS: AtomicUsize = AtomicUsize::new(0);
-/// The process that `CALLS` counts in; a fork has none of its parent's threads.
-static CALLS_IN: AtomicU32 = AtomicU32::new(0);
-/// Set at exit: no more calls.
-static EXITING: AtomicBool = AtomicBool::new(false);
-
-type Raised = Arc<Mutex<Vec<PyErr>>>;
 
 #[pyclass(frozen, module = "extracta_rs._core")]
 struct Emulator {
@@ -52,9 +40,6 @@ impl Emulator {
         legacy_webhook: bool,
         results: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        if CALLS_IN.swap(std::process::id(), Ordering::SeqCst) != std::process::id() {
-            CALLS.store(0, Ordering::SeqCst);
-        }
         let raised = Raised::default();
         let settings = Settings {
             api_key,
@@ -65,7 +50,7 @@ impl Emulator {
             fail_files,
             seed,
             legacy_webhook,
-            results: results.map(|results| source(&results, &raised)).transpose()?,
+            results: results.map(|results| results::source(&results, &raised)).transpose()?,
         };
         let started = py.detach(|| emulator::Emulator::start(settings));
         let inner = started.map_err(|error| match error.kind() {
@@ -93,8 +78,7 @@ impl Emulator {
         if self.inner.is_inherited() {
             return Vec::new();
         }
-        let raised = std::mem::take(&mut *locked(&self.raised));
-        raised.into_iter().map(|error| error.into_value(py).into_any()).collect()
+        self.raised.take().into_iter().map(|error| error.into_value(py).into_any()).collect()
     }
 
     fn requests<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
@@ -183,10 +167,6 @@ impl Emulator {
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 fn seconds(name: &str, value: f64) -> PyResult<Duration> {
     Duration::try_from_secs_f64(value)
         .map_err(|_| PyValueError::new_err(format!("{name} must be a number of seconds >= 0")))
@@ -199,110 +179,6 @@ fn cut_named(name: &str) -> PyResult<Cut> {
         "mid" => Ok(Cut::Mid),
         _ => Err(PyValueError::new_err("cut must be 'before', 'after' or 'mid'")),
     }
-}
-
-fn source(results: &Bound<'_, PyAny>, raised: &Raised) -> PyResult<Arc<dyn ResultSource>> {
-    if results.is_callable() {
-        let callable = results.clone().unbind();
-        return Ok(Arc::new(Callable { callable, raised: Arc::clone(raised) }));
-    }
-    let Value::Object(by_name) = from_python(results)? else {
-        return Err(PyTypeError::new_err("results must be a dict by file name, or callable"));
-    };
-    Ok(Arc::new(by_name.into_iter().collect::<HashMap<_, _>>()))
-}
-
-struct Callable {
-    callable: Py<PyAny>,
-    raised: Raised,
-}
-
-impl Callable {
-    fn call(
-        &self,
-        py: Python<'_>,
-        file_name: &str,
-        content: &[u8],
-        template: &Value,
-    ) -> PyResult<Option<Value>> {
-        let template = py.import("json")?.call_method1("loads", (template.to_string(),))?;
-        let arguments = (file_name, PyBytes::new(py, content), template);
-        let result = self.callable.bind(py).call1(arguments)?;
-        if result.is_none() {
-            return Ok(None);
-        }
-        if result.cast::<PyMapping>().is_err() {
-            let kind = result.get_type().name()?;
-            let text = format!("results must return a dict or None, not {kind}");
-            return Err(PyTypeError::new_err(text));
-        }
-        from_python(&result).map(Some)
-    }
-}
-
-struct Call;
-
-impl Call {
-    fn begin() -> Self {
-        CALLS.fetch_add(1, Ordering::SeqCst);
-        Self
-    }
-}
-
-impl Drop for Call {
-    fn drop(&mut self) {
-        CALLS.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-/// Forbids further calls of `results` and waits for those under way, as long as they take:
-/// like Python itself for its threads, at exit.
-#[pyfunction]
-fn finish_emulator_calls(py: Python<'_>) -> PyResult<()> {
-    if CALLS_IN.load(Ordering::SeqCst) != std::process::id() {
-        return Ok(());
-    }
-    EXITING.store(true, Ordering::SeqCst);
-    while CALLS.load(Ordering::SeqCst) > 0 {
-        py.detach(|| std::thread::sleep(BETWEEN_CALLS));
-        py.check_signals()?;
-    }
-    Ok(())
-}
-
-impl ResultSource for Callable {
-    fn result(
-        &self,
-        name: &str,
-        content: &[u8],
-        template: &Value,
-    ) -> Result<Option<Value>, String> {
-        let _counted = Call::begin();
-        if EXITING.load(Ordering::SeqCst) {
-            return Err("Python is shutting down".to_owned());
-        }
-        let answered = Python::try_attach(|py| {
-            self.call(py, name, content, template).map_err(|error| {
-                let kind = error
-                    .get_type(py)
-                    .name()
-                    .map_or_else(|_| String::new(), |name| name.to_string());
-                locked(&self.raised).push(error);
-                format!("results raised {kind}")
-            })
-        });
-        answered.unwrap_or_else(|| Err("Python is shutting down".to_owned()))
-    }
-}
-
-fn from_python(value: &Bound<'_, PyAny>) -> PyResult<Value> {
-    let py = value.py();
-    let options = PyDict::new(py);
-    options.set_item("allow_nan", false)?;
-    options.set_item("default", py.get_type::<PyDict>())?;
-    let text = py.import("json")?.call_method("dumps", (value,), Some(&options))?;
-    serde_json::from_str(&text.extract::<String>()?)
-        .map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
 fn request<'py>(py: Python<'py>, recorded: &Recorded) -> PyResult<Bound<'py, PyDict>> {
@@ -351,6 +227,6 @@ fn delivery<'py>(py: Python<'py>, delivery: &Delivery) -> PyResult<Bound<'py, Py
 }
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(finish_emulator_calls, module)?)?;
+    module.add_function(wrap_pyfunction!(results::finish_emulator_calls, module)?)?;
     module.add_class::<Emulator>()
 }

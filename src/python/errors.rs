@@ -44,7 +44,7 @@ fn convert(py: Python<'_>, error: Error) -> PyResult<PyErr> {
         Error::Config { .. } => Ok(ConfigurationError::new_err(text)),
         Error::Input(_) => Ok(PyValueError::new_err(text)),
         Error::Closed(reason) => Ok(closed(reason)),
-        Error::File { name, source } => Ok(of_file(py, &name, source)),
+        Error::File { name, source } => Ok(of_file(&name, source)),
         Error::Connection { call, sent, .. } => {
             let fields = [("method", call.method), ("path", call.path)].into_py_dict(py)?;
             fields.set_item("request_sent", sent)?;
@@ -135,14 +135,12 @@ fn instance(class: &Bound<'_, PyType>, text: &str, fields: &Bound<'_, PyDict>) -
     Ok(PyErr::from_value(class.call((text,), Some(fields))?))
 }
 
-fn of_file(py: Python<'_>, name: &str, source: io::Error) -> PyErr {
-    if source.get_ref().is_some_and(|inner| inner.is::<PyErr>()) {
-        // What a file object's own method raised.
-        return match source.into_inner().map(|inner| inner.downcast::<PyErr>()) {
-            Some(Ok(raised)) => raised.clone_ref(py),
-            _ => PyOSError::new_err(name.to_owned()),
-        };
-    }
+fn of_file(name: &str, source: io::Error) -> PyErr {
+    // What a file object's own method raised.
+    let source = match source.downcast::<PyErr>() {
+        Ok(raised) => return raised,
+        Err(source) => source,
+    };
     match source.raw_os_error() {
         Some(code) => {
             let text = source.to_string();

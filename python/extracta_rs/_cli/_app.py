@@ -25,13 +25,17 @@ Exit codes:
 """
 
 
-class Failure(click.ClickException):
-    """An error that ends the command with one line and an exit code."""
+class CommandError(Exception):
+    """Ends the command with one line and an exit code."""
 
     def __init__(self, message: str, exit_code: int = FAILED) -> None:
         super().__init__(message)
-        # Click's annotation says class variable; its code reads it from the instance.
-        vars(self)["exit_code"] = exit_code
+        self.exit_code = exit_code
+
+
+PASSED_ON = (
+    CommandError, click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError,
+)  # fmt: skip
 
 
 class Command(click.Command):
@@ -48,15 +52,15 @@ class Command(click.Command):
         ]  # fmt: skip
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; turn what it raises into a `Failure`."""
+        """Run the command; turn what it raises into a `CommandError`."""
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+        except PASSED_ON:
             raise
         except Exception as error:
             if ctx.meta.get("debug"):
                 traceback.print_exc()
-            raise Failure(one_line(error), exit_code(error)) from error
+            raise CommandError(one_line(error), exit_code(error)) from error
 
 
 def one_line(error: Exception) -> str:
@@ -104,7 +108,7 @@ def demo(as_json: bool) -> None:
         report = run_demo(view)
     view.show(report)
     if report.problems:
-        raise Failure("; ".join(report.problems))
+        raise CommandError("; ".join(report.problems))
 
 
 def run() -> int:
@@ -117,10 +121,17 @@ def run() -> int:
         result = cli.main(prog_name="extracta-rs", standalone_mode=False)
     except click.Abort:
         return INTERRUPTED
+    except CommandError as error:
+        return complain(str(error), error.exit_code)
     except click.ClickException as error:
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
         advice = f" (see {where} --help)" if where else ""
-        with contextlib.suppress(BrokenPipeError):
-            click.echo(f"extracta-rs: {error.format_message()}{advice}", err=True)
-        return error.exit_code
+        return complain(error.format_message() + advice, error.exit_code)
     return result if isinstance(result, int) else 0
+
+
+def complain(message: str, exit_code: int) -> int:
+    """Tell what went wrong, in one line."""
+    with contextlib.suppress(BrokenPipeError):
+        click.echo(f"extracta-rs: {message}", err=True)
+    return exit_code
