@@ -207,6 +207,12 @@ fn members_are_ordered_as_v8_does() {
         ),
         (r#"{"__proto__":{"x":1},"a":1,"__proto__":2}"#, r#"{"__proto__":2,"a":1}"#),
         (r#"{"":1,"":2}"#, r#"{"":2}"#),
+        // Two keys that `order` gives the same hash.
+        (r#"{"ilhanvlqa":1,"dwohvfvhh":2}"#, r#"{"ilhanvlqa":1,"dwohvfvhh":2}"#),
+        (
+            r#"{"ilhanvlqa":1,"dwohvfvhh":2,"ilhanvlqa":3,"b":4,"dwohvfvhh":5}"#,
+            r#"{"ilhanvlqa":3,"dwohvfvhh":5,"b":4}"#,
+        ),
         (r#"{"\ud800":1,"\uD800":2}"#, r#"{"\ud800":2}"#),
         (
             r#"[{"a":{"b":[{"z":1,"0":{"y":1,"y":[2, 3]}}],"b":0,"1":{"c":{},"c":[]}}},[{}]]"#,

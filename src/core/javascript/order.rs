@@ -9,6 +9,8 @@ use super::text::Text;
 
 /// 2^32 - 1: what is below is an array index, places of other keys are ranked from here on.
 const NO_INDEX: u64 = 0xffff_ffff;
+/// Up to so many members are quicker compared each with each than sorted.
+const FEW: usize = 16;
 
 /// An object whose members have to be written in another order, or not all of them.
 #[derive(Debug, Clone, Copy)]
@@ -105,12 +107,8 @@ impl<'a> Tracker<'a> {
     fn end(&mut self, behind: usize) {
         let Some(object) = self.open.pop() else { return };
         let members = self.members.get_mut(object.first..).unwrap_or_default();
-        if members.len() > 1 {
-            members.sort_unstable();
-            let twins = |pair: &[u64]| pair[0] >> 32 == pair[1] >> 32;
-            if object.has_index || members.windows(2).any(twins) {
-                self.reorder(&object, behind);
-            }
+        if members.len() > 1 && (object.has_index || has_twins(members)) {
+            self.reorder(&object, behind);
         }
         self.members.truncate(object.first);
     }
@@ -129,20 +127,39 @@ impl<'a> Tracker<'a> {
     }
 }
 
+/// Whether two members have the same hash.
+fn has_twins(members: &mut [u64]) -> bool {
+    let same = |a: &u64, b: &u64| a >> 32 == b >> 32;
+    if members.len() <= FEW {
+        let mut rest = &*members;
+        while let [first, others @ ..] = rest {
+            if others.iter().any(|other| same(first, other)) {
+                return true;
+            }
+            rest = others;
+        }
+        return false;
+    }
+    members.sort_unstable();
+    members.windows(2).any(|pair| same(&pair[0], &pair[1]))
+}
+
 /// The members to write, in their order: rank and offset.
 fn rank(text: &str, members: &mut [u64]) -> Vec<(u64, u32)> {
-    let key = |member: u64| Text::at(text, low(member) as usize).decode();
-    members.sort_unstable_by(|&a, &b| {
-        (a >> 32).cmp(&(b >> 32)).then_with(|| key(a).cmp(&key(b))).then(a.cmp(&b))
-    });
-    let same = |a: &u64, b: &u64| a >> 32 == b >> 32 && key(*a) == key(*b);
+    let key = |member: &u64| Text::at(text, low(*member) as usize).decode();
     let mut ranked = Vec::with_capacity(members.len());
-    for twins in members.chunk_by(same) {
-        if let [first, ..] = twins
-            && let [.., last] = twins
-        {
-            let place = NO_INDEX + u64::from(low(*first));
-            ranked.push((array_index(&key(*first)).unwrap_or(place), low(*last)));
+    members.sort_unstable();
+    for group in members.chunk_by_mut(|a, b| a >> 32 == b >> 32) {
+        if !group.windows(2).all(|pair| key(&pair[0]) == key(&pair[1])) {
+            group.sort_unstable_by(|a, b| key(a).cmp(&key(b)).then(a.cmp(b)));
+        }
+        for twins in group.chunk_by(|a, b| key(a) == key(b)) {
+            if let [first, ..] = twins
+                && let [.., last] = twins
+            {
+                let place = NO_INDEX + u64::from(low(*first));
+                ranked.push((array_index(&key(first)).unwrap_or(place), low(*last)));
+            }
         }
     }
     ranked.sort_unstable();
@@ -159,14 +176,19 @@ fn array_index(key: &[u8]) -> Option<u64> {
 }
 
 /// Quick, and not hard to collide: equal hashes are always looked at again.
+#[inline]
 fn hash(key: &[u8]) -> u64 {
     const ODD: u64 = 0x517c_c1b7_2722_0a95;
-    let (words, rest) = key.as_chunks::<8>();
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
+    let mix = |hash: u64, word: u64| (hash.rotate_left(5) ^ word).wrapping_mul(ODD);
     let mut hash = key.len() as u64;
-    for word in words.iter().chain([&last]) {
-        hash = (hash.rotate_left(5) ^ u64::from_le_bytes(*word)).wrapping_mul(ODD);
+    if let Some(last) = key.last_chunk::<8>() {
+        for word in key.as_chunks::<8>().0 {
+            hash = mix(hash, u64::from_le_bytes(*word));
+        }
+        hash = mix(hash, u64::from_le_bytes(*last));
+    } else {
+        let word = key.iter().fold(0, |word, &byte| word << 8 | u64::from(byte));
+        hash = mix(hash, word);
     }
     hash >> 32
 }

@@ -59,8 +59,14 @@ enum State {
     Key,
     AfterValue,
     Done,
-    Refused(SyntaxError),
+    Refused,
 }
+
+/// What reading on gives.
+pub type Next<'a> = Result<Option<Event<'a>>, SyntaxError>;
+
+/// The reader's `error` tells why: results are kept small, for copying them slows reading down.
+struct Refusal;
 
 /// A pull reader of one JSON text.
 pub struct Reader<'a> {
@@ -68,27 +74,30 @@ pub struct Reader<'a> {
     start: usize,
     at: usize,
     state: State,
+    /// What to say in the state `Refused`.
+    error: SyntaxError,
     open: Vec<Container>,
+    /// Whether the last string has escapes.
+    escaped: bool,
 }
 
 impl<'a> Reader<'a> {
     /// Starts reading `text`, which is checked to be UTF-8.
     #[must_use]
     pub fn new(text: &'a [u8]) -> Self {
-        match std::str::from_utf8(text) {
-            Ok(text) => Self::of(text),
-            Err(error) => {
-                let offset = error.valid_up_to();
-                let refused = SyntaxError { offset, what: "not UTF-8" };
-                Self { state: State::Refused(refused), ..Self::of("") }
-            }
-        }
+        let offset = match std::str::from_utf8(text) {
+            Ok(text) => return Self::of(text),
+            Err(error) => error.valid_up_to(),
+        };
+        let error = SyntaxError { offset, what: "not UTF-8" };
+        Self { state: State::Refused, error, ..Self::of("") }
     }
 
     /// Starts reading text that is known to be UTF-8.
     #[must_use]
     pub fn of(text: &'a str) -> Self {
-        Self { text, start: 0, at: 0, state: State::Value, open: Vec::new() }
+        let error = SyntaxError { offset: 0, what: "" };
+        Self { text, start: 0, at: 0, state: State::Value, error, open: Vec::new(), escaped: false }
     }
 
     /// The offset of the first byte of the last event.
@@ -109,16 +118,6 @@ impl<'a> Reader<'a> {
         self.open.len()
     }
 
-    /// Reads on; `None` once the whole text was read. An error is given again at every call.
-    #[inline]
-    pub fn next_event(&mut self) -> Result<Option<Event<'a>>, SyntaxError> {
-        let event = self.step();
-        if let Err(error) = event {
-            self.state = State::Refused(error);
-        }
-        event
-    }
-
     /// Reads on at the member that starts at `offset` of the innermost object, which is open.
     pub(super) fn go_to_member(&mut self, offset: usize) {
         self.at = offset;
@@ -132,34 +131,35 @@ impl<'a> Reader<'a> {
         self.value_ended();
     }
 
-    fn step(&mut self) -> Result<Option<Event<'a>>, SyntaxError> {
+    /// Reads on; `None` once the whole text was read. An error is given again at every call.
+    #[inline]
+    pub fn next_event(&mut self) -> Next<'a> {
         let mut next = self.skip_space();
         if self.state == State::AfterValue {
             match (next, self.open.last()) {
                 (Some(b','), Some(Container::Array)) => self.state = State::Value,
                 (Some(b','), Some(Container::Object)) => self.state = State::Key,
                 (Some(b']'), Some(Container::Array)) | (Some(b'}'), Some(Container::Object)) => {
-                    return Ok(Some(self.close()));
+                    return self.close();
                 }
-                _ => return Err(self.error("expected a comma or the end")),
+                _ => return self.refuse("expected a comma or the end"),
             }
             self.at += 1;
             next = self.skip_space();
         }
         match (self.state, next) {
             (State::Done, None) => Ok(None),
-            (State::Done, Some(_)) => Err(self.error("something behind the value")),
-            (State::Refused(error), _) => Err(error),
-            (_, None) => Err(self.error("the text ends too early")),
-            (State::Key | State::FirstKey, Some(b'"')) => self.key().map(Some),
-            (State::FirstElement, Some(b']')) | (State::FirstKey, Some(b'}')) => {
-                Ok(Some(self.close()))
-            }
-            (State::Key | State::FirstKey, Some(_)) => Err(self.error("expected a key")),
-            (_, Some(byte)) => self.value(byte).map(Some),
+            (State::Done, Some(_)) => self.refuse("something behind the value"),
+            (State::Refused, _) => Err(self.error),
+            (_, None) => self.refuse("the text ends too early"),
+            (State::Key | State::FirstKey, Some(b'"')) => self.key(),
+            (State::FirstElement, Some(b']')) | (State::FirstKey, Some(b'}')) => self.close(),
+            (State::Key | State::FirstKey, Some(_)) => self.refuse("expected a key"),
+            (_, Some(byte)) => self.value(byte),
         }
     }
 
+    #[inline]
     fn skip_space(&mut self) -> Option<u8> {
         let bytes = self.text.as_bytes();
         loop {
@@ -170,71 +170,86 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn value(&mut self, first: u8) -> Result<Event<'a>, SyntaxError> {
+    #[inline]
+    fn value(&mut self, first: u8) -> Next<'a> {
         self.start = self.at;
-        let event = match first {
-            b'"' => Event::String(self.string()?),
-            b'-' | b'0'..=b'9' => Event::Number(self.number()?),
-            b'{' => return self.open(Container::Object),
-            b'[' => return self.open(Container::Array),
-            b't' => self.word("true", Event::Bool(true))?,
-            b'f' => self.word("false", Event::Bool(false))?,
-            b'n' => self.word("null", Event::Null)?,
-            _ => return Err(self.error("expected a value")),
-        };
-        self.value_ended();
-        Ok(event)
+        match first {
+            b'"' => {
+                let Ok(raw) = self.string() else { return Err(self.error) };
+                self.value_ended();
+                Ok(Some(Event::String(Text::new(raw, self.escaped))))
+            }
+            b'-' | b'0'..=b'9' => {
+                let Ok(number) = self.number() else { return Err(self.error) };
+                self.value_ended();
+                Ok(Some(Event::Number(number)))
+            }
+            b'{' => self.open(Container::Object),
+            b'[' => self.open(Container::Array),
+            b't' => self.word("true", Event::Bool(true)),
+            b'f' => self.word("false", Event::Bool(false)),
+            b'n' => self.word("null", Event::Null),
+            _ => self.refuse("expected a value"),
+        }
     }
 
+    #[inline]
     fn value_ended(&mut self) {
         self.state = if self.open.is_empty() { State::Done } else { State::AfterValue };
     }
 
-    fn open(&mut self, container: Container) -> Result<Event<'a>, SyntaxError> {
+    fn open(&mut self, container: Container) -> Next<'a> {
         if self.open.len() >= MAX_DEPTH {
-            return Err(self.error("nested too deeply"));
+            return self.refuse("nested too deeply");
         }
         self.open.push(container);
         self.at += 1;
-        let (state, event) = match container {
-            Container::Array => (State::FirstElement, Event::StartArray),
-            Container::Object => (State::FirstKey, Event::StartObject),
-        };
-        self.state = state;
-        Ok(event)
+        if container == Container::Array {
+            self.state = State::FirstElement;
+            return Ok(Some(Event::StartArray));
+        }
+        self.state = State::FirstKey;
+        Ok(Some(Event::StartObject))
     }
 
-    fn close(&mut self) -> Event<'a> {
+    #[expect(clippy::unnecessary_wraps, reason = "made where it is returned")]
+    fn close(&mut self) -> Next<'a> {
         self.start = self.at;
         self.at += 1;
         let container = self.open.pop();
         self.value_ended();
-        if container == Some(Container::Object) { Event::EndObject } else { Event::EndArray }
+        if container == Some(Container::Object) {
+            return Ok(Some(Event::EndObject));
+        }
+        Ok(Some(Event::EndArray))
     }
 
-    fn key(&mut self) -> Result<Event<'a>, SyntaxError> {
+    #[inline]
+    fn key(&mut self) -> Next<'a> {
         self.start = self.at;
-        let key = self.string()?;
+        let Ok(raw) = self.string() else { return Err(self.error) };
         if self.skip_space() != Some(b':') {
-            return Err(self.error("expected a colon"));
+            return self.refuse("expected a colon");
         }
         self.at += 1;
         self.state = State::Value;
-        Ok(Event::Key(key))
+        Ok(Some(Event::Key(Text::new(raw, self.escaped))))
     }
 
-    fn word(&mut self, word: &str, event: Event<'a>) -> Result<Event<'a>, SyntaxError> {
+    fn word(&mut self, word: &str, event: Event<'a>) -> Next<'a> {
         if self.text.as_bytes().get(self.at..self.at + word.len()) != Some(word.as_bytes()) {
-            return Err(self.error("expected a value"));
+            return self.refuse("expected a value");
         }
         self.at += word.len();
-        Ok(event)
+        self.value_ended();
+        Ok(Some(event))
     }
 
-    fn string(&mut self) -> Result<Text<'a>, SyntaxError> {
+    #[inline]
+    fn string(&mut self) -> Result<&'a str, Refusal> {
         let bytes = self.text.as_bytes();
         let start = self.at + 1;
-        let mut escaped = false;
+        self.escaped = false;
         self.at = start;
         loop {
             self.at = scan::special(bytes, self.at);
@@ -244,16 +259,15 @@ impl<'a> Reader<'a> {
                 Some(_) => return Err(self.error("a control character in a string")),
                 None => return Err(self.error("the text ends in a string")),
             }
-            escaped = true;
+            self.escaped = true;
         }
         let raw = self.text.get(start..self.at).unwrap_or_default();
         self.at += 1;
-        Ok(Text::new(raw, escaped))
+        Ok(raw)
     }
 
-    fn escape(&mut self) -> Result<(), SyntaxError> {
-        let rest = self.text.as_bytes().get(self.at + 1..).unwrap_or_default();
-        self.at += match rest {
+    fn escape(&mut self) -> Result<(), Refusal> {
+        self.at += match self.text.as_bytes().get(self.at + 1..).unwrap_or_default() {
             [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
             [b'u', a, b, c, d, ..] if [a, b, c, d].iter().all(|hex| hex.is_ascii_hexdigit()) => 6,
             _ => return Err(self.error("an escape that JSON does not know")),
@@ -261,19 +275,26 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn number(&mut self) -> Result<&'a str, SyntaxError> {
+    #[inline]
+    fn number(&mut self) -> Result<&'a str, Refusal> {
         let start = self.at;
-        match scan::number(self.text.as_bytes(), start) {
-            Ok(end) => self.at = end,
-            Err(bad) => {
-                self.at = bad;
-                return Err(self.error("expected a digit"));
-            }
+        let end = scan::number(self.text.as_bytes(), start);
+        self.at = end.unwrap_or_else(|bad| bad);
+        if end.is_err() {
+            return Err(self.error("expected a digit"));
         }
         Ok(self.text.get(start..self.at).unwrap_or_default())
     }
 
-    fn error(&self, what: &'static str) -> SyntaxError {
-        SyntaxError { offset: self.at, what }
+    fn refuse(&mut self, what: &'static str) -> Next<'a> {
+        self.error(what);
+        Err(self.error)
+    }
+
+    #[cold]
+    fn error(&mut self, what: &'static str) -> Refusal {
+        self.state = State::Refused;
+        self.error = SyntaxError { offset: self.at, what };
+        Refusal
     }
 }

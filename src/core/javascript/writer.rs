@@ -33,13 +33,13 @@ impl<'a, S: Sink> Writer<'a, S> {
 
     /// Writes the event that `reader` has just read.
     #[inline]
-    pub(super) fn write(&mut self, event: Event<'a>, reader: &Reader<'a>) {
+    pub(super) fn write(&mut self, event: &Event<'a>, reader: &Reader<'a>) {
         let ends = matches!(event, Event::EndArray | Event::EndObject);
         if self.comma && !ends {
             self.block.push(b',');
         }
         self.comma = true;
-        match event {
+        match *event {
             Event::Null => self.put(b"null"),
             Event::Bool(true) => self.put(b"true"),
             Event::Bool(false) => self.put(b"false"),
