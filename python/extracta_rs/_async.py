@@ -156,7 +156,7 @@ class AsyncExtractions:
         """Upload files; starts paid processing. See `Extractions.upload`."""
         call = self._raw.upload("extraction", extraction_id, files, batch_id, on_progress)
         answer, new_id = await call
-        uploaded = [UploadedFile._load(file) for file in answer.get("files") or []]
+        uploaded = UploadedFile._load_all(answer.get("files"))
         return AsyncBatch(
             extraction_id=extraction_id, batch_id=new_id, files=uploaded, _client=self._client
         )
@@ -290,7 +290,7 @@ class AsyncClassifications:
         """Upload files; starts paid processing. See `Classifications.upload`."""
         call = self._raw.upload("classification", classification_id, files, batch_id, on_progress)
         answer, new_id = await call
-        uploaded = [UploadedFile._load(file) for file in answer.get("files") or []]
+        uploaded = UploadedFile._load_all(answer.get("files"))
         return AsyncBatch(
             classification_id=classification_id,
             batch_id=new_id,

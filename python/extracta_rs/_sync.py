@@ -230,7 +230,7 @@ class Extractions:
         """
         call = self._raw.upload("extraction", extraction_id, files, batch_id, on_progress)
         answer, new_id = call.wait()
-        uploaded = [UploadedFile._load(file) for file in answer.get("files") or []]
+        uploaded = UploadedFile._load_all(answer.get("files"))
         return Batch(
             extraction_id=extraction_id, batch_id=new_id, files=uploaded, _client=self._client
         )
@@ -486,7 +486,7 @@ class Classifications:
         """
         call = self._raw.upload("classification", classification_id, files, batch_id, on_progress)
         answer, new_id = call.wait()
-        uploaded = [UploadedFile._load(file) for file in answer.get("files") or []]
+        uploaded = UploadedFile._load_all(answer.get("files"))
         return Batch(
             classification_id=classification_id,
             batch_id=new_id,

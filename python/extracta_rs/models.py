@@ -118,6 +118,10 @@ class UploadedFile:
             _data=data,
         )
 
+    @classmethod
+    def _load_all(cls, data: object) -> list[Self]:
+        return [cls._load(file) for file in _mappings(data)]
+
     def to_dict(self) -> dict[str, Any]:
         """Return the vendor's JSON of the file, untouched."""
         return self._data

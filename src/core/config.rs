@@ -11,6 +11,8 @@ use super::error::{Error, Result};
 /// The vendor's address.
 pub const VENDOR_BASE_URL: &str = "https://api.extracta.ai/api/v1";
 
+const SHORTEST_KEY: usize = 8;
+
 /// An API key that no output shows.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey(String);
@@ -33,6 +35,14 @@ impl ApiKey {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// The text with the key hidden; `None` where it is not in it. A key that is shorter than any
+    /// real one is not looked for: it might be part of a word.
+    #[must_use]
+    pub fn hidden_in(&self, text: &str) -> Option<String> {
+        (self.0.len() >= SHORTEST_KEY && text.contains(&self.0))
+            .then(|| text.replace(&self.0, "***"))
     }
 }
 

@@ -21,6 +21,8 @@ use super::upload::{Activity, Multipart};
 /// The largest answer that is read, in bytes once decompressed.
 pub(crate) const MAX_ANSWER: usize = 64 << 20;
 const EXCERPT: usize = 2048;
+/// The largest body that is looked into for an error's message.
+const MAX_MESSAGE: usize = 1 << 20;
 /// Below the 5 s after which a Node.js server closes an idle connection: a request that meets the
 /// closing would leave its outcome unknown.
 const IDLE: Duration = Duration::from_secs(4);
@@ -80,6 +82,7 @@ pub(crate) struct Answer {
     pub call: Call,
     pub status: u16,
     pub body: Bytes,
+    api_key: ApiKey,
 }
 
 impl Answer {
@@ -89,8 +92,23 @@ impl Answer {
             call: self.call,
             status: self.status,
             reason: reason.into(),
-            body: excerpt(&self.body),
+            body: self.excerpt(),
         }
+    }
+
+    /// The beginning of the body, without the key, which some services repeat when they refuse it.
+    fn excerpt(&self) -> String {
+        let whole = &self.body[..self.body.len().min(EXCERPT + self.api_key.expose().len())];
+        match self.api_key.hidden_in(&String::from_utf8_lossy(whole)) {
+            Some(hidden) => hidden.chars().take(EXCERPT).collect(),
+            None => String::from_utf8_lossy(&whole[..whole.len().min(EXCERPT)]).into_owned(),
+        }
+    }
+
+    fn message(&self) -> String {
+        let message = message(self.status, &self.body);
+        let message = self.api_key.hidden_in(&message).unwrap_or(message);
+        message.chars().take(500).collect()
     }
 }
 
@@ -102,6 +120,7 @@ pub(crate) struct Http {
     timeout: Duration,
     connect_timeout: Duration,
     under_way: Arc<Semaphore>,
+    api_key: ApiKey,
 }
 
 impl Http {
@@ -115,7 +134,7 @@ impl Http {
             .pool_max_idle_per_host(config.max_connections)
             .pool_idle_timeout(IDLE)
             .tcp_nodelay(true)
-            .user_agent(config.user_agent.as_str());
+            .user_agent(user_agent(config)?);
         if let Some(proxy) = &config.proxy {
             builder = builder.proxy(parse_proxy(proxy)?);
         } else if reach.loopback {
@@ -134,7 +153,10 @@ impl Http {
             authorization: bearer(&config.api_key)?,
             timeout: config.timeout,
             connect_timeout: config.connect_timeout,
-            under_way: Arc::new(Semaphore::new(config.max_connections.max(1))),
+            api_key: config.api_key.clone(),
+            under_way: Arc::new(Semaphore::new(
+                config.max_connections.clamp(1, Semaphore::MAX_PERMITS),
+            )),
         })
     }
 
@@ -177,6 +199,11 @@ impl Http {
         }
     }
 
+    /// An answer as if it had come.
+    pub(crate) fn answer(&self, call: Call, status: u16, body: Bytes) -> Answer {
+        Answer { call, status, body, api_key: self.api_key.clone() }
+    }
+
     fn timed_out(&self, call: Call) -> Error {
         Error::Timeout { call, sent: true, limit: self.timeout }
     }
@@ -211,7 +238,7 @@ impl Http {
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(call, &error))? {
             if body.len() + chunk.len() > MAX_ANSWER {
-                let answer = Answer { call, status, body: body.freeze() };
+                let answer = self.answer(call, status, body.freeze());
                 return Err(answer.wrong(format!(
                     "the answer is larger than {} MiB; it was not read further",
                     MAX_ANSWER >> 20
@@ -219,15 +246,15 @@ impl Http {
             }
             body.extend_from_slice(&chunk);
         }
-        let answer = Answer { call, status, body: body.freeze() };
+        let answer = self.answer(call, status, body.freeze());
         match status {
             200..=299 => Ok(answer),
             300..=399 => Err(answer.wrong(redirected(location.as_deref()))),
             _ => Err(Error::Status {
                 call,
                 status,
-                message: message(status, &answer.body),
-                body: excerpt(&answer.body),
+                message: answer.message(),
+                body: answer.excerpt(),
                 retry_after,
             }),
         }
@@ -299,6 +326,13 @@ fn check_base_url(config: &Config) -> Result<(String, Reach)> {
     Ok((url.as_str().trim_end_matches('/').to_owned(), reach))
 }
 
+fn user_agent(config: &Config) -> Result<HeaderValue> {
+    HeaderValue::try_from(config.user_agent.as_str()).map_err(|_| Error::Config {
+        setting: "user_agent",
+        reason: "has characters that a header cannot carry".to_owned(),
+    })
+}
+
 fn parse_proxy(proxy: &str) -> Result<reqwest::Proxy> {
     // The error of the parser is not shown: it may repeat a password.
     reqwest::Proxy::all(proxy).map_err(|_| Error::Config {
@@ -346,6 +380,7 @@ fn redirected(location: Option<&str>) -> String {
 }
 
 fn message(status: u16, body: &[u8]) -> String {
+    let body = if body.len() > MAX_MESSAGE { &[] } else { body };
     let json = serde_json::from_slice::<serde_json::Value>(body).ok();
     let said = json.as_ref().and_then(|json| {
         ["message", "error"].iter().find_map(|key| {
@@ -354,11 +389,7 @@ fn message(status: u16, body: &[u8]) -> String {
         })
     });
     let reason = reqwest::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason());
-    said.or(reason).unwrap_or("error").chars().take(500).collect()
-}
-
-fn excerpt(body: &[u8]) -> String {
-    String::from_utf8_lossy(&body[..body.len().min(EXCERPT)]).into_owned()
+    said.or(reason).unwrap_or("error").to_owned()
 }
 
 /// The innermost cause: the outer ones repeat the URL and say less.

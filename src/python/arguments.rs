@@ -12,6 +12,9 @@ use crate::core::error::{Error, Result};
 use crate::core::model::{BatchKey, Kind, Target};
 use crate::core::poll::Options;
 
+/// A century: nobody waits longer, and no clock overflows when it is added.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 pub(super) fn kind_of(kind: &str) -> PyResult<Kind> {
     match kind {
         "extraction" => Ok(Kind::Extraction),
@@ -57,15 +60,19 @@ pub(super) fn wait_options(
 }
 
 fn duration(what: &str, seconds: f64) -> Result<Duration> {
-    Duration::try_from_secs_f64(seconds)
-        .map_err(|_| Error::Input(format!("{what} must be seconds, 0 or more, not {seconds}")))
+    bounded(seconds)
+        .ok_or_else(|| Error::Input(format!("{what} must be seconds, 0 or more, not {seconds}")))
 }
 
 pub(super) fn setting(setting: &'static str, seconds: f64) -> Result<Duration> {
-    Duration::try_from_secs_f64(seconds).map_err(|_| Error::Config {
+    bounded(seconds).ok_or_else(|| Error::Config {
         setting,
         reason: format!("must be seconds, 0 or more, not {seconds}"),
     })
+}
+
+fn bounded(seconds: f64) -> Option<Duration> {
+    Some(Duration::try_from_secs_f64(seconds).ok()?.min(LONGEST))
 }
 
 pub(super) fn positive(name: &'static str, seconds: f64) -> Result<Duration> {

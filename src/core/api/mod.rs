@@ -5,9 +5,11 @@
 
 mod endpoints;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -47,7 +49,8 @@ impl Client {
     /// How many credits are left.
     pub async fn credits(&self) -> Result<i64> {
         let answer = self.send(at::CREDITS, None, Repeat::Harmless).await?;
-        let credits = &object(&answer)?["credits"];
+        let credits = object(&answer)?.get("credits").and_then(|raw| raw.get().parse().ok());
+        let credits: Value = credits.unwrap_or_default();
         #[allow(clippy::cast_possible_truncation)] // Checked: whole and far within i64.
         let whole =
             credits.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 9e15).map(|n| n as i64);
@@ -58,10 +61,9 @@ impl Client {
     pub async fn create(&self, kind: Kind, details: &Value) -> Result<(String, Bytes)> {
         let body = json!({ kind.details_key(): details });
         let answer = self.send(at::create(kind), Some(&body), Repeat::OnlyIfRefused).await?;
-        let object = object(&answer)?;
-        let id = object[kind.id_key()].as_str().filter(|id| !id.is_empty());
+        let id = id(&object(&answer)?, kind.id_key());
         let id = id.ok_or_else(|| answer.wrong(format!("no `{}`", kind.id_key())))?;
-        Ok((id.to_owned(), answer.body))
+        Ok((id, answer.body))
     }
 
     /// Shows a template.
@@ -206,7 +208,7 @@ impl Client {
                 Err(Error::Status { status: 404, call, .. })
                     if attempt > 0 && endpoint.verb == Verb::Delete =>
                 {
-                    return Ok(Answer { call, status: 404, body: Bytes::new() });
+                    return Ok(self.shared.http.answer(call, 404, Bytes::new()));
                 }
                 Err(error) if self.pause(&error, repeat, attempt).await => attempt += 1,
                 result => return result,
@@ -249,10 +251,9 @@ fn read_results(key: &BatchKey, answer: &Answer) -> Result<BatchAnswer> {
 }
 
 fn read_upload(target: &Target, answer: &Answer) -> Result<UploadAnswer> {
-    let object = object(answer)?;
-    let batch_id = object["batchId"].as_str().filter(|id| !id.is_empty());
+    let batch_id = id(&object(answer)?, "batchId");
     let batch_id = batch_id.ok_or_else(|| answer.wrong("no `batchId`"))?;
-    let key = BatchKey::new(target.clone(), batch_id)?;
+    let key = BatchKey::new(target.clone(), &*batch_id)?;
     log::info!(target: "extracta_rs", "uploaded to {target}: batch {batch_id}");
     Ok(UploadAnswer { key, json: answer.body.clone() })
 }
@@ -276,8 +277,12 @@ async fn outcome_unknown(
     }
 }
 
-fn object(answer: &Answer) -> Result<Value> {
-    let value: Value =
-        serde_json::from_slice(&answer.body).map_err(|error| answer.wrong(describe(&error)))?;
-    if value.is_object() { Ok(value) } else { Err(answer.wrong("not a JSON object")) }
+/// The values of an object by their keys, each unread: a value of a shape that Rust cannot hold
+/// (deep nesting, half an emoji) must not spoil the rest of the answer.
+fn object(answer: &Answer) -> Result<HashMap<String, &RawValue>> {
+    serde_json::from_slice(&answer.body).map_err(|error| answer.wrong(describe(&error)))
+}
+
+fn id(object: &HashMap<String, &RawValue>, key: &str) -> Option<String> {
+    serde_json::from_str(object.get(key)?.get()).ok().filter(|id: &String| !id.trim().is_empty())
 }

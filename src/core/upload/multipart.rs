@@ -212,8 +212,11 @@ impl State {
             Self::Bytes(bytes) => Ok(bytes.split_to(limit.min(bytes.len()))),
             Self::Source(source) => {
                 let source = source.clone();
-                let mut chunk = blocking(move || source.read(limit)).await?;
-                chunk.truncate(limit);
+                let chunk = blocking(move || source.read(limit)).await?;
+                if chunk.len() > limit {
+                    let text = format!("read({limit}) gave {} bytes", chunk.len());
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+                }
                 Ok(chunk)
             }
         }
@@ -237,6 +240,11 @@ fn file_name(name: &str) -> String {
             control if control.is_ascii_control() => plain.push('_'),
             other => plain.push(other),
         }
+    }
+    if plain.ends_with('\\') {
+        // Readers that know quoted pairs would take the closing quote for a part of the name.
+        plain.pop();
+        plain.push('_');
     }
     let mut parameters = format!("filename=\"{plain}\"");
     if plain != name || !name.is_ascii() || name.contains(['%', '\\']) {
