@@ -257,7 +257,7 @@ def test_names_arrive_intact_at_a_flask_app(connect: Any, flask_server: Receiver
         if extended:
             assert urllib.parse.unquote(extended, errors="strict") == name
         else:
-            assert part.get_filename() == name
+            assert part.get_filename() == name.strip()
 
 
 def test_a_source_in_chunks_arrives_at_a_flask_app(connect: Any, flask_server: Receiver) -> None:
