@@ -263,7 +263,7 @@ impl Http {
     fn broken(&self, call: Call, error: &reqwest::Error) -> Error {
         // An error of connecting (DNS, TCP, TLS, proxy) comes before the first byte of a request.
         let sent = !error.is_connect();
-        if error.is_timeout() {
+        if error.is_timeout() && !sent {
             return Error::Timeout { call, sent, limit: self.connect_timeout };
         }
         Error::Connection { call, sent, detail: root_cause(error) }

@@ -203,7 +203,8 @@ fn block(runtime: &Arc<Runtime>, work: Work, main: bool) -> PyResult<Outcome> {
                 if let Some(progress) = progress.as_ref().filter(|_| told) {
                     progress.tell(py)?;
                 }
-                if main { py.check_signals() } else { Ok(()) }
+                // A result that has come is not given up for a signal: Python sees to that next.
+                if main && !matches!(turn, Turn::Done(_)) { py.check_signals() } else { Ok(()) }
             })?;
         }
         match turn {
