@@ -194,7 +194,7 @@ fn block(runtime: &Arc<Runtime>, work: Work, main: bool) -> PyResult<Outcome> {
         if tick {
             next_tick = Instant::now() + TICK;
         }
-        let told = matches!(turn, Turn::Done(_) | Turn::Progress);
+        let told = progress.is_some() && matches!(turn, Turn::Done(_) | Turn::Progress);
         if (tick && main) || told || !records.is_empty() {
             Python::attach(|py| -> PyResult<()> {
                 for record in &records {
