@@ -75,7 +75,8 @@ fn one(file: &Bound<'_, PyAny>) -> PyResult<Option<Draft>> {
         return Err(PyTypeError::new_err("bytes have no name: pass (name, content)"));
     }
     if let Some(path) = path(file)? {
-        let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
+        // A path without a last name leads to a directory, which is told of when it is opened.
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into();
         return Ok(Some(Draft { name, content_type: None, content: DraftContent::Path(path) }));
     }
     if let Ok(pair) = file.cast::<PyTuple>() {
