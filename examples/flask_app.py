@@ -2,8 +2,9 @@
 
 import os
 
-from extracta_rs import SIGNATURE_HEADER, SignatureVerificationError, unwrap
 from flask import Flask, request
+
+from extracta_rs import SIGNATURE_HEADER, SignatureVerificationError, unwrap
 
 app, secret = Flask(__name__), os.environ["EXTRACTA_WEBHOOK_SECRET"]
 

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from werkzeug.serving import make_server
+
 from extracta_rs import Client
 from extracta_rs.testing import Emulator
 from extracta_rs.webhooks import SIGNATURE_HEADER, sign, unwrap
-from werkzeug.serving import make_server
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = (ROOT / "examples/flask_app.py").read_text("utf-8")
@@ -98,7 +99,10 @@ def test_a_forged_delivery_is_refused(site: Site, body: bytes, headers: dict[str
 @pytest.mark.parametrize("legacy", [False, True])
 def test_the_deliveries_of_an_upload_are_accepted(site: Site, legacy: bool) -> None:
     options: dict[str, Any] = {"webhook_url": site.url, "legacy_webhook": legacy}
-    results: dict[str, dict[str, Any]] = {"a.pdf": {"total": "1.5"}, "ü.pdf": {"2": "€ \u2028", "1": 1.0}}
+    results: dict[str, dict[str, Any]] = {
+        "a.pdf": {"total": "1.5"},
+        "ü.pdf": {"2": "€ \u2028", "1": 1.0},
+    }
     with (
         Emulator(webhook_secret=SECRET, results=results, **options) as emulator,
         Client(emulator.api_key, base_url=emulator.base_url) as client,

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+
 from extracta_rs.exceptions import SignatureVerificationError, WebhookPayloadError
 from extracta_rs.webhooks import SIGNATURE_HEADER, WebhookEvent, sign, unwrap, verify_signature
 

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from extracta_rs.exceptions import SignatureVerificationError, WebhookPayloadError
-from extracta_rs.webhooks import sign, unwrap, verify_signature
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from extracta_rs.exceptions import SignatureVerificationError, WebhookPayloadError
+from extracta_rs.webhooks import sign, unwrap, verify_signature
 
 VECTORS = json.loads((Path(__file__).parent / "vectors/webhooks.json").read_text("utf-8"))
 SIGNED = [pytest.param(vector, id=vector["name"]) for vector in VECTORS["signed"]]

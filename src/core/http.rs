@@ -125,7 +125,7 @@ pub(crate) struct Http {
 
 impl Http {
     pub(crate) fn new(config: &Config) -> Result<Self> {
-        let (base_url, loopback) = check_base_url(config)?;
+        let (base_url, reach) = check_base_url(config)?;
         // Fails where a provider is installed already, which is just as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
@@ -137,15 +137,16 @@ impl Http {
             .user_agent(user_agent(config)?);
         if let Some(proxy) = &config.proxy {
             builder = builder.proxy(parse_proxy(proxy)?);
-        } else if loopback {
+        } else if reach.loopback {
             builder = builder.no_proxy();
         }
         if let Some(path) = &config.ca_bundle {
             builder = builder.tls_certs_merge(read_certificates(path)?);
+        } else if !reach.encrypted && config.proxy.is_none() {
+            // Nothing will be encrypted: the system's certificates are not even read.
+            builder = builder.tls_certs_only([]);
         }
-        let client = builder
-            .build()
-            .map_err(|error| Error::Config { setting: "client", reason: root_cause(&error) })?;
+        let client = builder.build().map_err(|error| cannot_build(&error))?;
         Ok(Self {
             client,
             base_url,
@@ -262,7 +263,7 @@ impl Http {
     fn broken(&self, call: Call, error: &reqwest::Error) -> Error {
         // An error of connecting (DNS, TCP, TLS, proxy) comes before the first byte of a request.
         let sent = !error.is_connect();
-        if error.is_timeout() {
+        if error.is_timeout() && !sent {
             return Error::Timeout { call, sent, limit: self.connect_timeout };
         }
         Error::Connection { call, sent, detail: root_cause(error) }
@@ -281,7 +282,23 @@ fn log_outcome(call: Call, took: Duration, result: &Result<Answer>) {
     }
 }
 
-fn check_base_url(config: &Config) -> Result<(String, bool)> {
+fn cannot_build(error: &reqwest::Error) -> Error {
+    let reason = root_cause(error);
+    if reason.contains("CA certificates") {
+        let reason = "this system has no CA certificates: install its package ca-certificates, \
+                      or pass ca_bundle (such as certifi.where())";
+        return Error::Config { setting: "ca_bundle", reason: reason.to_owned() };
+    }
+    Error::Config { setting: "client", reason }
+}
+
+/// How far a base URL leads.
+struct Reach {
+    loopback: bool,
+    encrypted: bool,
+}
+
+fn check_base_url(config: &Config) -> Result<(String, Reach)> {
     let wrong = |reason: &str| Error::Config { setting: "base_url", reason: reason.to_owned() };
     let url = reqwest::Url::parse(config.base_url.trim())
         .map_err(|error| wrong(&format!("is not a URL: {error}")))?;
@@ -305,7 +322,8 @@ fn check_base_url(config: &Config) -> Result<(String, bool)> {
         }
         _ => return Err(wrong("must begin with https://")),
     }
-    Ok((url.as_str().trim_end_matches('/').to_owned(), loopback))
+    let reach = Reach { loopback, encrypted: url.scheme() == "https" };
+    Ok((url.as_str().trim_end_matches('/').to_owned(), reach))
 }
 
 fn user_agent(config: &Config) -> Result<HeaderValue> {

@@ -11,8 +11,9 @@ use tokio::sync::watch;
 
 use super::endpoint::Kind;
 use super::payload::{Content, NewFile};
+use super::refusal::{Refusal, refusal};
 use super::sample::{self, Outcome};
-use super::shared::{Refusal, Shared, refusal};
+use super::shared::Shared;
 use super::state::{Batch, Phase, State};
 use super::{Settings, deliver};
 

@@ -12,6 +12,7 @@ mod identity;
 mod lifecycle;
 mod payload;
 mod record;
+mod refusal;
 mod routes;
 mod sample;
 mod server;

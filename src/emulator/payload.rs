@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::disposition::{self, Disposition};
 use super::record::Part;
-use super::shared::{Refusal, refusal};
+use super::refusal::{Refusal, refusal};
 
 const MOST_JSON: usize = 10 << 20;
 const MOST_RECORDED: usize = 64 << 10;

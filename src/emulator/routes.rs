@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 use super::endpoint::{Action, Endpoint, Kind};
 use super::lifecycle::{Announce, Poll};
 use super::payload::Upload;
-use super::shared::{Refusal, Shared, refusal, unix_millis};
+use super::refusal::{Refusal, refusal};
+use super::shared::{Shared, unix_millis};
 use super::template;
 
 type Object = Map<String, Value>;

@@ -22,8 +22,9 @@ use super::lifecycle::Announce;
 use super::lock;
 use super::payload::{self, Broken, Received};
 use super::record::Recorded;
+use super::refusal::{Refusal, refusal};
 use super::routes::{self, Payload, Reply};
-use super::shared::{Refusal, Shared, refusal, unix_time};
+use super::shared::{Shared, unix_time};
 
 type Answered = Result<Response<AnswerBody<Announce>>, CutOff>;
 

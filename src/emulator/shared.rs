@@ -1,4 +1,4 @@
-//! What all connections of one emulator share, and the small types that pass between them.
+//! What all connections of one emulator share, and its clocks.
 
 use std::collections::HashSet;
 use std::io;
@@ -68,15 +68,4 @@ pub(super) fn unix_time() -> f64 {
 pub(super) fn unix_millis() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// An error answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) status: u16,
-    pub(super) message: String,
-}
-
-pub(super) fn refusal<T>(status: u16, message: impl Into<String>) -> Result<T, Refusal> {
-    Err(Refusal { status, message: message.into() })
 }

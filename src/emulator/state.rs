@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use super::endpoint::Kind;
 use super::identity::Identities;
 use super::payload::{Content, NewFile};
+use super::refusal::{Refusal, refusal};
 use super::sample::Outcome;
-use super::shared::{Refusal, refusal};
 
 const FIRST_CREDITS: u64 = 100_000;
 

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::endpoint::Kind;
-use super::shared::{Refusal, refusal};
+use super::refusal::{Refusal, refusal};
 
 type Object = Map<String, Value>;
 

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::deliver::{Item, Resolve, Waiter};
 use super::progress::Progress;
-use super::runtime::{self, Blocked, Runtime};
+use super::runtime::{self, Blocked, Inside, Runtime};
 use super::{errors, log};
 use crate::core::error::{Error, Result};
 
@@ -160,10 +160,18 @@ async fn changed(progress: Option<&Progress>) {
     }
 }
 
+async fn run(future: &mut Inside<BoxFuture<'static, Result<Resolve>>>) -> Result<Resolve> {
+    match future.get() {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Runs on a thread that is detached; everything of Python's is called outside of the runtime.
-fn block(runtime: &Runtime, work: Work, main: bool) -> PyResult<Outcome> {
-    let Work { mut future, progress } = work;
+fn block(runtime: &Arc<Runtime>, work: Work, main: bool) -> PyResult<Outcome> {
+    let Work { future, progress } = work;
     let blocked = Blocked::new(runtime);
+    let mut future = Inside::new(future, runtime.clone());
     let mut next_tick = Instant::now() + TICK;
     loop {
         let (turn, records) = log::keep(|| {
@@ -171,7 +179,7 @@ fn block(runtime: &Runtime, work: Work, main: bool) -> PyResult<Outcome> {
                 tokio::select! {
                     biased;
                     () = runtime.closing.cancelled() => Turn::Closing,
-                    ended = &mut future => Turn::Done(ended),
+                    ended = run(&mut future) => Turn::Done(ended),
                     () = changed(progress.as_deref()) => Turn::Progress,
                     () = tokio::time::sleep_until(next_tick.into()) => Turn::Tick,
                 }
@@ -186,7 +194,7 @@ fn block(runtime: &Runtime, work: Work, main: bool) -> PyResult<Outcome> {
         if tick {
             next_tick = Instant::now() + TICK;
         }
-        let told = matches!(turn, Turn::Done(_) | Turn::Progress);
+        let told = progress.is_some() && matches!(turn, Turn::Done(_) | Turn::Progress);
         if (tick && main) || told || !records.is_empty() {
             Python::attach(|py| -> PyResult<()> {
                 for record in &records {
@@ -195,7 +203,8 @@ fn block(runtime: &Runtime, work: Work, main: bool) -> PyResult<Outcome> {
                 if let Some(progress) = progress.as_ref().filter(|_| told) {
                     progress.tell(py)?;
                 }
-                if main { py.check_signals() } else { Ok(()) }
+                // A result that has come is not given up for a signal: Python sees to that next.
+                if main && !matches!(turn, Turn::Done(_)) { py.check_signals() } else { Ok(()) }
             })?;
         }
         match turn {

@@ -265,6 +265,6 @@ impl Client {
             .map(|(kind, id, batch_id)| batch_key(py, &kind, id, batch_id))
             .collect::<PyResult<Vec<_>>>()?;
         let many = poll::Many::new(&self.core()?, keys, wait_options(py, options)?);
-        Ok(WaitMany::new(many, self.closed.clone()))
+        WaitMany::new(py, many, self.closed.clone())
     }
 }

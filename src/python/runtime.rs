@@ -49,6 +49,36 @@ impl Drop for Blocked<'_> {
     }
 }
 
+/// Work that may hold connections: wherever it is dropped, it is dropped inside its runtime, which
+/// connections need to be put back; not at all where that runtime is ending or another process's.
+pub(super) struct Inside<T> {
+    work: Option<T>,
+    runtime: Arc<Runtime>,
+}
+
+impl<T> Inside<T> {
+    pub(super) fn new(work: T, runtime: Arc<Runtime>) -> Self {
+        Self { work: Some(work), runtime }
+    }
+
+    /// The work; `None` never before it is dropped.
+    pub(super) fn get(&mut self) -> Option<&mut T> {
+        self.work.as_mut()
+    }
+}
+
+impl<T> Drop for Inside<T> {
+    fn drop(&mut self) {
+        let work = self.work.take();
+        if self.runtime.is_here() && !self.runtime.closing.is_cancelled() {
+            let _inside = self.runtime.handle.enter();
+            drop(work);
+        } else {
+            std::mem::forget(work);
+        }
+    }
+}
+
 /// What only the closing needs.
 struct Threads {
     tokio: tokio::runtime::Runtime,

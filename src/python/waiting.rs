@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::arguments::batch_key;
 use super::call::Call;
+use super::runtime::{self, Inside};
 use super::{errors, load};
 use crate::core::error::Error;
 use crate::core::model::BatchKey;
@@ -16,13 +17,14 @@ use crate::core::poll::Many;
 /// Batches that are waited on; `next()` is a `Call`.
 #[pyclass(frozen, module = "extracta_rs._core")]
 pub(super) struct WaitMany {
-    many: Arc<Mutex<Many>>,
+    many: Arc<Mutex<Inside<Many>>>,
     closed: CancellationToken,
 }
 
 impl WaitMany {
-    pub(super) fn new(many: Many, closed: CancellationToken) -> Self {
-        Self { many: Arc::new(Mutex::new(many)), closed }
+    pub(super) fn new(py: Python<'_>, many: Many, closed: CancellationToken) -> PyResult<Self> {
+        let many = Inside::new(many, runtime::current(py)?);
+        Ok(Self { many: Arc::new(Mutex::new(many)), closed })
     }
 }
 
@@ -33,7 +35,7 @@ impl WaitMany {
         let (many, closed) = (self.many.clone(), self.closed.clone());
         let operation = async move {
             tokio::select! {
-                next = async { many.lock().await.next().await } => next.transpose(),
+                next = async { many.lock().await.get()?.next().await } => next.transpose(),
                 () = closed.cancelled() => Err(Error::Closed("the client was closed")),
             }
         };

@@ -247,7 +247,8 @@ fn file_name(name: &str) -> String {
         plain.push('_');
     }
     let mut parameters = format!("filename=\"{plain}\"");
-    if plain != name || !name.is_ascii() || name.contains(['%', '\\']) {
+    let plain_everywhere = name.is_ascii() && name.trim() == name && !name.contains(['%', '\\']);
+    if plain != name || !plain_everywhere {
         parameters.push_str("; filename*=UTF-8''");
         for byte in name.bytes() {
             if byte.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&byte) {
