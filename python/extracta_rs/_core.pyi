@@ -17,6 +17,7 @@ __all__ = [
     "WaitMany",
     "__version__",
     "batch_token",
+    "check_wait_options",
     "finish_emulator_calls",
     "read_batch_token",
     "sign",
@@ -102,6 +103,7 @@ class Client:
     def wait_many(self, batches: list[tuple[str, str, str]], options: _Options) -> WaitMany: ...
 
 def batch_token(extraction_id: str | None, classification_id: str | None, batch_id: str) -> str: ...
+def check_wait_options(options: _Options) -> None: ...
 def read_batch_token(token: str) -> tuple[str, str, str]: ...
 def verify_signature(
     body: bytes | bytearray | memoryview | str,

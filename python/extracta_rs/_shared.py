@@ -28,13 +28,15 @@ def seconds(value: Seconds) -> float:
 def wait_options(
     timeout: Seconds | None, poll_interval: Seconds, max_poll_interval: Seconds, backoff: float
 ) -> WaitOptions:
-    """Return the options of a wait as the binding takes them."""
-    return (
+    """Return the options of a wait as the binding takes them; bad ones raise before any work."""
+    options = (
         None if timeout is None else seconds(timeout),
         seconds(poll_interval),
         seconds(max_poll_interval),
         backoff,
     )
+    _core.check_wait_options(options)
+    return options
 
 
 def given(**details: object) -> dict[str, Any]:
