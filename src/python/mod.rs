@@ -31,6 +31,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<waiting::WaitMany>()?;
     module.add_function(wrap_pyfunction!(waiting::batch_token, module)?)?;
     module.add_function(wrap_pyfunction!(waiting::read_batch_token, module)?)?;
+    module.add_function(wrap_pyfunction!(arguments::check_wait, module)?)?;
     webhook::register(module)?;
     #[cfg(feature = "emulator")]
     emulator::register(module)?;
