@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socketserver
 import subprocess
 import sys
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pytest
 
@@ -90,6 +93,57 @@ def extraction_id(extracta_client: Client) -> str:
 def batch_id(extracta_client: Client, extraction_id: str) -> str:
     """A batch of one file."""
     return extracta_client.extractions.upload(extraction_id, ("a.pdf", b"%PDF")).batch_id
+
+
+@dataclass
+class RawServer:
+    """A server that answers every request with the same bytes, HTTP or not."""
+
+    url: str
+    reply: Callable[[BinaryIO], object]
+    requests: list[bytes] = field(default_factory=list)
+
+    def answer(
+        self, body: bytes, *headers: str, status: str = "200 OK", length: int | None = None
+    ) -> None:
+        """Make it answer with a body and headers."""
+        lines = [f"HTTP/1.1 {status}", *headers, f"Content-Length: {length or len(body)}"]
+        head = "\r\n".join([*lines, "Connection: close", "", ""])
+        self.reply = lambda stream: stream.write(head.encode("latin-1") + body)
+
+
+@pytest.fixture
+def raw_servers() -> Iterator[Callable[[], RawServer]]:
+    """Start servers that speak raw bytes."""
+    with contextlib.ExitStack() as stack:
+
+        def start() -> RawServer:
+            class Handler(socketserver.StreamRequestHandler):
+                def handle(self) -> None:
+                    lines = list(iter(self.rfile.readline, b"\r\n"))
+                    sizes = [line for line in lines if line.lower().startswith(b"content-length")]
+                    body = self.rfile.read(int(sizes[0].split(b":")[1])) if sizes else b""
+                    raw.requests.append(b"".join(lines) + b"\r\n" + body)
+                    # The client may leave whenever it has had enough.
+                    with contextlib.suppress(OSError):
+                        raw.reply(self.wfile)
+
+            server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+            raw = RawServer(f"http://127.0.0.1:{server.server_address[1]}", lambda stream: None)
+            thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+            thread.start()
+            stack.callback(server.server_close)
+            stack.callback(thread.join)
+            stack.callback(server.shutdown)
+            return raw
+
+        yield start
+
+
+@pytest.fixture
+def raw_server(raw_servers: Callable[[], RawServer]) -> RawServer:
+    """One such server."""
+    return raw_servers()
 
 
 def child(script: str, *args: object, **options: Any) -> subprocess.Popen[str]:

@@ -13,7 +13,7 @@ import_exception!(extracta_rs.exceptions, ResponseFormatError);
 /// The vendor's JSON as a dict; what Python cannot hold is an answer of the wrong form.
 pub(super) fn dict<'py>(py: Python<'py>, json: &[u8]) -> PyResult<Bound<'py, PyDict>> {
     let wrong = |reason: &str| wrong_format(py, reason, json);
-    let value = json_to_python(py, json).map_err(|error| wrong(&error.to_string()))?;
+    let value = json_to_python(py, json).map_err(|error| wrong(&error.value(py).to_string()))?;
     value.cast_into().map_err(|_| wrong("not a JSON object"))
 }
 
