@@ -13,10 +13,12 @@ from ._shared import (
     BaseClient,
     Seconds,
     changes,
+    checked,
     given,
     id_list,
     name_batches,
     several,
+    template_name,
     wait_options,
 )
 from .models import BatchRef, BatchResults, Classification, Extraction, UploadedFile
@@ -99,7 +101,7 @@ class AsyncExtractions:
     ) -> Extraction:
         """Create an extraction template. See `Extractions.create`."""
         details = given(
-            name=name,
+            name=template_name(name),
             description=description,
             language=language,
             options=dict(options) if options is not None else None,
@@ -208,7 +210,8 @@ class AsyncExtractions:
         on_progress: Callable[[BatchResults], object] | None = None,
     ) -> BatchResults:
         """Upload files and wait for their results. See `Extractions.run`."""
-        wait_options(timeout, poll_interval, max_poll_interval, backoff)
+        options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
+        checked(options, on_progress)  # Before anything is uploaded and paid.
         batch = await self.upload(extraction_id, files)
         return await batch.wait(
             timeout=timeout,
@@ -235,7 +238,7 @@ class AsyncClassifications:
     ) -> Classification:
         """Create a classification template. See `Classifications.create`."""
         details = given(
-            name=name,
+            name=template_name(name),
             description=description,
             documentTypes=several("document_types", document_types),
         )
@@ -347,7 +350,8 @@ class AsyncClassifications:
         on_progress: Callable[[BatchResults], object] | None = None,
     ) -> BatchResults:
         """Upload files and wait for their results. See `Classifications.run`."""
-        wait_options(timeout, poll_interval, max_poll_interval, backoff)
+        options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
+        checked(options, on_progress)  # Before anything is uploaded and paid.
         batch = await self.upload(classification_id, files)
         return await batch.wait(
             timeout=timeout,

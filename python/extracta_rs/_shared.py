@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,7 +13,7 @@ from .exceptions import ConfigurationError
 from .models import BatchRef
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from .webhooks import Body, Header, WebhookEvent
 
@@ -28,14 +29,18 @@ def seconds(value: Seconds) -> float:
 def wait_options(
     timeout: Seconds | None, poll_interval: Seconds, max_poll_interval: Seconds, backoff: float
 ) -> WaitOptions:
-    """Return the options of a wait as the binding takes them; bad ones raise before any work."""
-    options = (
+    """Return the options of a wait as the binding takes them."""
+    return (
         None if timeout is None else seconds(timeout),
         seconds(poll_interval),
         seconds(max_poll_interval),
         backoff,
     )
-    _core.check_wait_options(options)
+
+
+def checked(options: WaitOptions, on_progress: Callable[..., object] | None) -> WaitOptions:
+    """Return the options of a wait once it is sure that the wait will take them."""
+    _core.check_wait(options, on_progress)
     return options
 
 
@@ -54,10 +59,21 @@ def changes(**details: object) -> dict[str, Any]:
 
 def several(what: str, items: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
     """Return a template's list, which must not be empty, as plain dicts."""
-    listed = [dict(item) for item in items]
+    listed = [items] if isinstance(items, Mapping) else list(items)
     if not listed:
         raise ValueError(f"{what} is empty: the service needs at least one")
-    return listed
+    wrong = next((item for item in listed if not isinstance(item, Mapping)), None)
+    if wrong is not None or isinstance(items, Mapping):
+        found = "one mapping" if isinstance(items, Mapping) else f"a {type(wrong).__name__} in it"
+        raise TypeError(f"{what} must be a list of mappings, not {found}")
+    return [dict(item) for item in listed]
+
+
+def template_name(name: str) -> str:
+    """Return a template's name, which must be there."""
+    if not isinstance(name, str) or not name.strip():
+        raise ValueError(f"name must be a text that is not empty, not {name!r}")
+    return name
 
 
 def id_list(file_ids: str | Iterable[str]) -> list[str]:
@@ -73,9 +89,7 @@ def name_batches(kind: str, batches: Iterable[BatchRef | str]) -> list[tuple[str
     ]
     wrong = next((name for name in named if name[0] != kind), None)
     if wrong is not None:
-        raise ValueError(
-            f"batch {wrong[2]} belongs to a {wrong[0]}: wait on it with client.{wrong[0]}s"
-        )
+        raise ValueError(f"batch {wrong[2]} is not of a {kind}: wait on it with client.{wrong[0]}s")
     return named
 
 

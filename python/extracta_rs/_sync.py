@@ -10,10 +10,12 @@ from ._shared import (
     BaseClient,
     Seconds,
     changes,
+    checked,
     given,
     id_list,
     name_batches,
     several,
+    template_name,
     wait_options,
 )
 from .models import BatchRef, BatchResults, Classification, Extraction, UploadedFile
@@ -119,7 +121,7 @@ class Extractions:
             ...     )
         """
         details = given(
-            name=name,
+            name=template_name(name),
             description=description,
             language=language,
             options=dict(options) if options is not None else None,
@@ -338,7 +340,8 @@ class Extractions:
             UploadOutcomeUnknownError: the upload's answer was lost; look before you try again.
             WaitTimeoutError: not finished in time; its token leads to the batch.
         """
-        wait_options(timeout, poll_interval, max_poll_interval, backoff)
+        options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
+        checked(options, on_progress)  # Before anything is uploaded and paid.
         batch = self.upload(extraction_id, files)
         return batch.wait(
             timeout=timeout,
@@ -379,7 +382,7 @@ class Classifications:
             APIError: the service refused it. It is never sent twice unless surely not carried out.
         """
         details = given(
-            name=name,
+            name=template_name(name),
             description=description,
             documentTypes=several("document_types", document_types),
         )
@@ -599,7 +602,8 @@ class Classifications:
             UploadOutcomeUnknownError: the upload's answer was lost; look before you try again.
             WaitTimeoutError: not finished in time; its token leads to the batch.
         """
-        wait_options(timeout, poll_interval, max_poll_interval, backoff)
+        options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
+        checked(options, on_progress)  # Before anything is uploaded and paid.
         batch = self.upload(classification_id, files)
         return batch.wait(
             timeout=timeout,

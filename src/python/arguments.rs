@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -41,6 +41,28 @@ pub(super) fn json_of(details: &Bound<'_, PyDict>) -> PyResult<(String, serde_js
     let value = serde_json::from_str(&text)
         .map_err(|error| PyValueError::new_err(format!("the template is unusable: {error}")))?;
     Ok((text, value))
+}
+
+/// `TypeError` for a callback that cannot be called: told before anything is sent.
+pub(super) fn callback(callback: Option<Bound<'_, PyAny>>) -> PyResult<Option<Py<PyAny>>> {
+    match callback {
+        Some(callback) if !callback.is_callable() => Err(PyTypeError::new_err(format!(
+            "on_progress must be callable, not {}",
+            callback.get_type().name()?
+        ))),
+        callback => Ok(callback.map(Bound::unbind)),
+    }
+}
+
+/// Check the options of a wait that begins later.
+#[pyfunction]
+pub(super) fn check_wait(
+    py: Python<'_>,
+    options: (Option<f64>, f64, f64, f64),
+    on_progress: Option<Bound<'_, PyAny>>,
+) -> PyResult<()> {
+    wait_options(py, options)?;
+    callback(on_progress).map(drop)
 }
 
 pub(super) fn wait_options(

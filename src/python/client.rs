@@ -9,7 +9,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tokio_util::sync::CancellationToken;
 
-use super::arguments::{batch_key, json_of, kind_of, positive, setting, target, wait_options};
+use super::arguments::{
+    batch_key, callback, json_of, kind_of, positive, setting, target, wait_options,
+};
 use super::call::Call;
 use super::progress::Progress;
 use super::waiting::WaitMany;
@@ -198,11 +200,11 @@ impl Client {
         resource_id: String,
         files: &Bound<'_, PyAny>,
         batch_id: Option<String>,
-        on_progress: Option<Py<PyAny>>,
+        on_progress: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Call> {
         let target = target(py, kind, resource_id)?;
         let drafts = files::drafts(files)?;
-        let progress = on_progress.map(|callback| Arc::new(Progress::new(callback)));
+        let progress = callback(on_progress)?.map(|callback| Arc::new(Progress::new(callback)));
         let tell = progress.clone().map(|progress| -> crate::core::upload::Progress {
             Arc::new(move |sent, total| {
                 progress.note(move |py| Ok((sent, total).into_pyobject(py)?.unbind()));
@@ -238,11 +240,11 @@ impl Client {
         resource_id: String,
         batch_id: String,
         options: (Option<f64>, f64, f64, f64),
-        on_progress: Option<Py<PyAny>>,
+        on_progress: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Call> {
         let key = batch_key(py, kind, resource_id, batch_id)?;
         let options = wait_options(py, options)?;
-        let progress = on_progress.map(|callback| Arc::new(Progress::new(callback)));
+        let progress = callback(on_progress)?.map(|callback| Arc::new(Progress::new(callback)));
         let tell = progress.clone().map(|progress| -> poll::OnAnswer {
             Arc::new(move |answer| {
                 let answer = answer.clone();

@@ -29,9 +29,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<client::Client>()?;
     module.add_class::<call::Call>()?;
     module.add_class::<waiting::WaitMany>()?;
-    module.add_function(wrap_pyfunction!(waiting::check_wait_options, module)?)?;
     module.add_function(wrap_pyfunction!(waiting::batch_token, module)?)?;
     module.add_function(wrap_pyfunction!(waiting::read_batch_token, module)?)?;
+    module.add_function(wrap_pyfunction!(arguments::check_wait, module)?)?;
     webhook::register(module)?;
     #[cfg(feature = "emulator")]
     emulator::register(module)?;

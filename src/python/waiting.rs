@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::arguments::{batch_key, wait_options};
+use super::arguments::batch_key;
 use super::call::Call;
 use super::runtime::{self, Inside};
 use super::{errors, load};
@@ -44,15 +44,6 @@ impl WaitMany {
             None => Ok(py.None()),
         })
     }
-}
-
-/// Raise `ValueError` for options that no wait can have.
-#[pyfunction]
-pub(super) fn check_wait_options(
-    py: Python<'_>,
-    options: (Option<f64>, f64, f64, f64),
-) -> PyResult<()> {
-    wait_options(py, options).map(drop)
 }
 
 /// Write the token of a batch.
