@@ -89,7 +89,8 @@ def name_batches(kind: str, batches: Iterable[BatchRef | str]) -> list[tuple[str
     ]
     wrong = next((name for name in named if name[0] != kind), None)
     if wrong is not None:
-        raise ValueError(f"batch {wrong[2]} is not of a {kind}: wait on it with client.{wrong[0]}s")
+        text = f"batch {wrong[2]} belongs to {'an' if wrong[0] == 'extraction' else 'a'} {wrong[0]}"
+        raise ValueError(f"{text}: wait on it with client.{wrong[0]}s")
     return named
 
 
