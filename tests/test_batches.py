@@ -207,6 +207,17 @@ def test_many_failures_make_a_short_message(face: Any, extraction_id: str) -> No
         results.raise_for_failures()
 
 
+def test_only_final_states_count(face: Any, extracta_emulator: Emulator) -> None:
+    statuses = ["processed", "failed", "reviewing", "waiting", None]
+    files = [{"fileName": str(status), "status": status} for status in statuses]
+    extracta_emulator.faults.add(POLL, status=200, body=json.dumps({"files": files}))
+    results = face("extractions.results", "-x", "-b")
+    assert ([f.file_name for f in results.processed], [f.file_name for f in results.failed]) == (
+        ["processed"],
+        ["failed"],
+    )
+
+
 @pytest.mark.parametrize(
     ("answer", "finished"),
     [
