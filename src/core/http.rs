@@ -335,10 +335,16 @@ fn user_agent(config: &Config) -> Result<HeaderValue> {
 
 fn parse_proxy(proxy: &str) -> Result<reqwest::Proxy> {
     // The error of the parser is not shown: it may repeat a password.
-    reqwest::Proxy::all(proxy).map_err(|_| Error::Config {
+    let wrong = |()| Error::Config {
         setting: "proxy",
         reason: "is not a proxy's URL, such as http://user:password@host:3128".to_owned(),
-    })
+    };
+    let scheme = proxy.split_once("://").map_or("http", |(scheme, _)| scheme);
+    if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        // A scheme that is not known there would be gone around without a word.
+        return Err(wrong(()));
+    }
+    reqwest::Proxy::all(proxy).map_err(|_| wrong(()))
 }
 
 fn read_certificates(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>> {
