@@ -149,9 +149,9 @@ class BaseClient:
             or f"extracta_rs/{_core.__version__} python/{sys.version.split()[0]}",
             "allow_insecure_http": allow_insecure_http,
         }
-        for setting in ("max_retries", "max_connections"):
-            if self._settings[setting] < (setting == "max_connections"):
-                raise ConfigurationError(f"{setting}: is too small: {self._settings[setting]}")
+        for setting, least in (("max_retries", 0), ("max_connections", 1)):
+            if not least <= self._settings[setting] < 2**32:
+                raise ConfigurationError(f"{setting}: must be a whole number from {least} on")
         self._webhook_secret = webhook_secret
         self._raw = _core.Client(api_key=api_key, **self._settings)
 
