@@ -28,7 +28,7 @@ from extracta_rs import (
 from extracta_rs.testing import Emulator
 
 POLL = "getBatchResults"
-ROOM = 0.25
+ROOM = 1.0
 never_done = pytest.mark.extracta_emulator(processing_time=3600)
 Polls = Callable[[], list[float]]
 
@@ -267,13 +267,13 @@ def test_a_token_goes_on_in_another_process(
     with pytest.raises(WaitTimeoutError) as raised:
         face("extractions.wait", extraction_id, batch_id, timeout=0.05, poll_interval=0)
     body = '{"files": [{"fileId": "f", "status": "processed", "result": {"total": "1"}}]}'
-    # For ever: the request that the deadline cut off may still be on its way.
-    extracta_emulator.faults.add(POLL, batch_id=batch_id, body=body, times=None)
+    # Endless: the poll that the deadline cut off may still arrive, and would use up a single one.
+    extracta_emulator.faults.add(POLL, times=None, batch_id=batch_id, body=body)
     program = """
 import sys
 from extracta_rs import Client
 with Client("test-key", base_url=sys.argv[1], min_poll_spacing=0) as client:
-    print(client.resume(sys.argv[2]).wait(poll_interval=0, timeout=20).files[0].result)
+    print(client.resume(sys.argv[2]).wait(poll_interval=0, timeout=30).files[0].result)
 """
     command = [sys.executable, "-c", program, extracta_emulator.base_url, raised.value.token]
     assert subprocess.check_output(command, text=True) == "{'total': '1'}\n"

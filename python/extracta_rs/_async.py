@@ -13,7 +13,6 @@ from ._shared import (
     BaseClient,
     Seconds,
     changes,
-    checked,
     given,
     id_list,
     name_batches,
@@ -211,7 +210,7 @@ class AsyncExtractions:
     ) -> BatchResults:
         """Upload files and wait for their results. See `Extractions.run`."""
         options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
-        checked(options, on_progress)  # Before anything is uploaded and paid.
+        _core.check_wait(options, on_progress)  # Before anything is uploaded and paid.
         batch = await self.upload(extraction_id, files)
         return await batch.wait(
             timeout=timeout,
@@ -351,7 +350,7 @@ class AsyncClassifications:
     ) -> BatchResults:
         """Upload files and wait for their results. See `Classifications.run`."""
         options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
-        checked(options, on_progress)  # Before anything is uploaded and paid.
+        _core.check_wait(options, on_progress)  # Before anything is uploaded and paid.
         batch = await self.upload(classification_id, files)
         return await batch.wait(
             timeout=timeout,

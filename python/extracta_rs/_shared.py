@@ -13,7 +13,7 @@ from .exceptions import ConfigurationError
 from .models import BatchRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from .webhooks import Body, Header, WebhookEvent
 
@@ -36,12 +36,6 @@ def wait_options(
         seconds(max_poll_interval),
         backoff,
     )
-
-
-def checked(options: WaitOptions, on_progress: Callable[..., object] | None) -> WaitOptions:
-    """Return the options of a wait once it is sure that the wait will take them."""
-    _core.check_wait(options, on_progress)
-    return options
 
 
 def given(**details: object) -> dict[str, Any]:
@@ -89,8 +83,8 @@ def name_batches(kind: str, batches: Iterable[BatchRef | str]) -> list[tuple[str
     ]
     wrong = next((name for name in named if name[0] != kind), None)
     if wrong is not None:
-        text = f"batch {wrong[2]} belongs to {'an' if wrong[0] == 'extraction' else 'a'} {wrong[0]}"
-        raise ValueError(f"{text}: wait on it with client.{wrong[0]}s")
+        owner = "an extraction" if wrong[0] == "extraction" else "a classification"
+        raise ValueError(f"batch {wrong[2]} belongs to {owner}: wait on it with client.{wrong[0]}s")
     return named
 
 

@@ -10,7 +10,6 @@ from ._shared import (
     BaseClient,
     Seconds,
     changes,
-    checked,
     given,
     id_list,
     name_batches,
@@ -341,7 +340,7 @@ class Extractions:
             WaitTimeoutError: not finished in time; its token leads to the batch.
         """
         options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
-        checked(options, on_progress)  # Before anything is uploaded and paid.
+        _core.check_wait(options, on_progress)  # Before anything is uploaded and paid.
         batch = self.upload(extraction_id, files)
         return batch.wait(
             timeout=timeout,
@@ -603,7 +602,7 @@ class Classifications:
             WaitTimeoutError: not finished in time; its token leads to the batch.
         """
         options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
-        checked(options, on_progress)  # Before anything is uploaded and paid.
+        _core.check_wait(options, on_progress)  # Before anything is uploaded and paid.
         batch = self.upload(classification_id, files)
         return batch.wait(
             timeout=timeout,
