@@ -172,8 +172,8 @@ def test_every_error_can_be_pickled(error: type[ExtractaError], protocol: int) -
     # What a keyword sets, an attribute of the same name gives back, and it is documented.
     for name in named:
         assert getattr(error("", **named), name) == named[name]
-        documents = [parent.__doc__ or "" for parent in error.__mro__]
-        assert any(f"        {name}: " in text for text in documents)
+        documents = [inspect.getdoc(parent) or "" for parent in error.__mro__]
+        assert any(f"\n    {name}: " in text for text in documents)
 
 
 def raised_by(emulator: Emulator, extraction_id: str) -> list[ExtractaError]:
