@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ._core import WaitMany
-    from .models import FileInput, Kind
+    from .models import FileInput
 
 __all__ = ["AsyncBatch", "AsyncClassifications", "AsyncClient", "AsyncExtractions"]
 
@@ -59,11 +59,6 @@ class AsyncBatch(BatchRef):
         """Wait until the batch is finished; see `AsyncExtractions.wait`."""
         options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
         return await self._client._raw.wait(*self._name(), options, on_progress)
-
-    def _name(self) -> tuple[Kind, str, str]:
-        if self.classification_id is not None:
-            return "classification", self.classification_id, self.batch_id
-        return "extraction", self.extraction_id or "", self.batch_id
 
 
 class AsyncBatchIterator:
@@ -212,13 +207,7 @@ class AsyncExtractions:
         options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
         _core.check_wait(options, on_progress)  # Before anything is uploaded and paid.
         batch = await self.upload(extraction_id, files)
-        return await batch.wait(
-            timeout=timeout,
-            poll_interval=poll_interval,
-            max_poll_interval=max_poll_interval,
-            backoff=backoff,
-            on_progress=on_progress,
-        )
+        return await self._raw.wait(*batch._name(), options, on_progress)
 
 
 class AsyncClassifications:
@@ -352,13 +341,7 @@ class AsyncClassifications:
         options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
         _core.check_wait(options, on_progress)  # Before anything is uploaded and paid.
         batch = await self.upload(classification_id, files)
-        return await batch.wait(
-            timeout=timeout,
-            poll_interval=poll_interval,
-            max_poll_interval=max_poll_interval,
-            backoff=backoff,
-            on_progress=on_progress,
-        )
+        return await self._raw.wait(*batch._name(), options, on_progress)
 
 
 class AsyncClient(BaseClient):

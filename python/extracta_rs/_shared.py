@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from . import _core
 from .exceptions import ConfigurationError
@@ -78,7 +78,7 @@ def id_list(file_ids: str | Iterable[str]) -> list[str]:
 def name_batches(kind: str, batches: Iterable[BatchRef | str]) -> list[tuple[str, str, str]]:
     """Return batches or tokens as the binding takes them; all must be of one kind."""
     named = [
-        _core.read_batch_token(batch if isinstance(batch, str) else batch.token())
+        _core.read_batch_token(batch) if isinstance(batch, str) else batch._name()
         for batch in batches
     ]
     wrong = next((name for name in named if name[0] != kind), None)
@@ -90,8 +90,6 @@ def name_batches(kind: str, batches: Iterable[BatchRef | str]) -> list[tuple[str
 
 class BaseClient:
     """The settings of a client, and what needs no request."""
-
-    _secret_settings: ClassVar[frozenset[str]] = frozenset({"api_key", "webhook_secret", "proxy"})
 
     def __init__(
         self,
@@ -192,9 +190,8 @@ class BaseClient:
         return f"{type(self).__name__}(base_url={self.base_url!r}{state})"
 
     def __reduce__(self) -> tuple[object, ...]:
-        kept = {
-            key: value for key, value in self._settings.items() if key not in self._secret_settings
-        }
+        # A proxy's URL may hold a password; the key and the webhook secret are not among these.
+        kept = {key: value for key, value in self._settings.items() if key != "proxy"}
         return (_reopen, (type(self), kept))
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ._core import WaitMany
-    from .models import FileInput, Kind
+    from .models import FileInput
 
 __all__ = ["Batch", "Classifications", "Client", "Extractions"]
 
@@ -56,11 +56,6 @@ class Batch(BatchRef):
         """Wait until the batch is finished; see `Extractions.wait`."""
         options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
         return self._client._raw.wait(*self._name(), options, on_progress).wait()
-
-    def _name(self) -> tuple[Kind, str, str]:
-        if self.classification_id is not None:
-            return "classification", self.classification_id, self.batch_id
-        return "extraction", self.extraction_id or "", self.batch_id
 
 
 class BatchIterator:
@@ -342,13 +337,7 @@ class Extractions:
         options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
         _core.check_wait(options, on_progress)  # Before anything is uploaded and paid.
         batch = self.upload(extraction_id, files)
-        return batch.wait(
-            timeout=timeout,
-            poll_interval=poll_interval,
-            max_poll_interval=max_poll_interval,
-            backoff=backoff,
-            on_progress=on_progress,
-        )
+        return self._raw.wait(*batch._name(), options, on_progress).wait()
 
 
 class Classifications:
@@ -604,13 +593,7 @@ class Classifications:
         options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
         _core.check_wait(options, on_progress)  # Before anything is uploaded and paid.
         batch = self.upload(classification_id, files)
-        return batch.wait(
-            timeout=timeout,
-            poll_interval=poll_interval,
-            max_poll_interval=max_poll_interval,
-            backoff=backoff,
-            on_progress=on_progress,
-        )
+        return self._raw.wait(*batch._name(), options, on_progress).wait()
 
 
 class Client(BaseClient):

@@ -91,7 +91,13 @@ class BatchRef:
 
     def token(self) -> str:
         """Return the batch as a short JSON string for `client.resume`; no secret is in it."""
-        return _core.batch_token(self.extraction_id, self.classification_id, self.batch_id)
+        return _core.batch_token(*self._name())
+
+    def _name(self) -> tuple[Kind, str, str]:
+        """Return the batch as the binding names it: kind, resource, batch."""
+        if self.extraction_id is None and self.classification_id is not None:
+            return "classification", self.classification_id, self.batch_id
+        return "extraction", self.extraction_id or "", self.batch_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,16 +31,15 @@ pub(super) struct Client {
 }
 
 impl Client {
-    fn core(&self) -> PyResult<api::Client> {
+    fn core(&self, py: Python<'_>) -> PyResult<api::Client> {
         if self.closed.is_cancelled() {
             return Err(errors::closed("the client is closed"));
         }
         let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
         let pid = std::process::id();
         if core.0 != pid {
-            let fresh = Python::attach(|py| {
-                api::Client::new(&self.config).map_err(|error| errors::to_python(py, error))
-            })?;
+            let fresh = api::Client::new(&self.config);
+            let fresh = fresh.map_err(|error| errors::to_python(py, error))?;
             // The parent's connections are not ours to close.
             std::mem::forget(std::mem::replace(&mut *core, (pid, fresh)));
         }
@@ -58,7 +57,7 @@ impl Client {
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        let operation = operation(self.core()?);
+        let operation = operation(self.core(py)?);
         let closed = self.closed.clone();
         let operation = async move {
             tokio::select! {
@@ -266,7 +265,7 @@ impl Client {
             .into_iter()
             .map(|(kind, id, batch_id)| batch_key(py, &kind, id, batch_id))
             .collect::<PyResult<Vec<_>>>()?;
-        let many = poll::Many::new(&self.core()?, keys, wait_options(py, options)?);
+        let many = poll::Many::new(&self.core(py)?, keys, wait_options(py, options)?);
         WaitMany::new(py, many, self.closed.clone())
     }
 }

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDict, PyType};
 
 use super::load::{self, ResponseFormatError, ids};
-use crate::core::error::Error;
+use crate::core::error::{Call, Error};
 
 import_exception!(extracta_rs.exceptions, APIConnectionError);
 import_exception!(extracta_rs.exceptions, APIError);
@@ -44,17 +44,17 @@ fn convert(py: Python<'_>, error: Error) -> PyResult<PyErr> {
         Error::Closed(reason) => Ok(closed(reason)),
         Error::File { name, source } => Ok(of_file(&name, source)),
         Error::Connection { call, sent, .. } => {
-            let fields = [("method", call.method), ("path", call.path)].into_py_dict(py)?;
+            let fields = fields_of(py, call)?;
             fields.set_item("request_sent", sent)?;
             raise::<APIConnectionError>(py, &text, &fields)
         }
         Error::Timeout { call, sent, .. } => {
-            let fields = [("method", call.method), ("path", call.path)].into_py_dict(py)?;
+            let fields = fields_of(py, call)?;
             fields.set_item("request_sent", sent)?;
             raise::<APITimeoutError>(py, &text, &fields)
         }
         Error::Status { call, status, message, body, retry_after } => {
-            let fields = [("method", call.method), ("path", call.path)].into_py_dict(py)?;
+            let fields = fields_of(py, call)?;
             fields.set_item("status_code", status)?;
             fields.set_item("message", message)?;
             fields.set_item("body", body)?;
@@ -62,7 +62,7 @@ fn convert(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             instance(&class_of(py, status), &text, &fields)
         }
         Error::Format { call, status, body, .. } => {
-            let fields = [("method", call.method), ("path", call.path)].into_py_dict(py)?;
+            let fields = fields_of(py, call)?;
             fields.set_item("status_code", status)?;
             fields.set_item("body", body)?;
             raise::<ResponseFormatError>(py, &text, &fields)
@@ -89,6 +89,11 @@ fn convert(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             Ok(error)
         }
     }
+}
+
+/// What every error of a request tells of it.
+fn fields_of(py: Python<'_>, call: Call) -> PyResult<Bound<'_, PyDict>> {
+    [("method", call.method), ("path", call.path)].into_py_dict(py)
 }
 
 fn class_of(py: Python<'_>, status: u16) -> Bound<'_, PyType> {

@@ -50,15 +50,11 @@ impl WaitMany {
 #[pyfunction]
 pub(super) fn batch_token(
     py: Python<'_>,
-    extraction_id: Option<String>,
-    classification_id: Option<String>,
+    kind: &str,
+    resource_id: String,
     batch_id: String,
 ) -> PyResult<String> {
-    let (kind, id) = match (extraction_id, classification_id) {
-        (None, Some(id)) => ("classification", id),
-        (id, _) => ("extraction", id.unwrap_or_default()),
-    };
-    Ok(batch_key(py, kind, id, batch_id)?.token())
+    Ok(batch_key(py, kind, resource_id, batch_id)?.token())
 }
 
 /// Read a token: the kind of resource, its id and the batch's.
