@@ -11,7 +11,7 @@ use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString};
 use crate::core::javascript::{Event, Reader, Text};
 
 /// Other threads of Python may run each time that so many bytes were read: 10 MB take 40 ms.
-const PAUSE: usize = 1024 * 1024;
+const PAUSE: usize = 256 * 1024;
 
 enum Open<'py> {
     List(Bound<'py, PyList>),
