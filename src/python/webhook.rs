@@ -3,6 +3,8 @@
 //! A body that can change is copied first, so that what is parsed is what was verified. Messages
 //! name types and reasons, never a secret or a signature.
 
+use std::borrow::Cow;
+
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::import_exception;
 use pyo3::prelude::*;
@@ -11,8 +13,8 @@ use pyo3::types::{
 };
 
 use super::convert::json_to_python;
-use crate::core::javascript::SyntaxError;
-use crate::core::webhook::{self, Refusal, Verified};
+use crate::core::javascript::{SyntaxError, stringify};
+use crate::core::webhook::{self, Matched, Refusal, Verified};
 
 import_exception!(extracta_rs.exceptions, SignatureVerificationError);
 
@@ -154,7 +156,7 @@ fn sign(body: &Bound<'_, PyAny>, secret: &Bound<'_, PyAny>) -> PyResult<String> 
 
 type Unwrapped<'py> = (Bound<'py, PyBytes>, Bound<'py, PyAny>, Vec<String>);
 
-/// The raw body, the delivery as a dict whose `result` was parsed from the verified bytes alone,
+/// The raw body, the delivery as a dict whose `result` was parsed from the signed message alone,
 /// and the dedupe keys.
 #[pyfunction]
 fn unwrap_webhook<'py>(
@@ -164,19 +166,26 @@ fn unwrap_webhook<'py>(
 ) -> PyResult<Unwrapped<'py>> {
     let py = body.py();
     let body = Body::new(body)?;
-    let signed = match verify(&body, header, secret)? {
-        Ok(verified) => verified.signed,
+    let verified = match verify(&body, header, secret)? {
+        Ok(verified) => verified,
         Err(refusal) => return Err(refused(py, &refusal)),
     };
     let bytes = body.bytes().map_err(invalid)?;
-    let result = bytes.get(signed.clone()).unwrap_or_default();
+    let signed = verified.signed;
+    let raw = bytes.get(signed.clone()).unwrap_or_default();
+    let result = match verified.matched {
+        Matched::Raw => Cow::Borrowed(raw),
+        // Other numbers than were signed can lie behind the same message: `1e400` behind `null`,
+        // 2^53 + 1 behind 2^53.
+        Matched::Canonical => Cow::Owned(work_on(py, raw, stringify).map_err(invalid)?),
+    };
     let before = bytes.get(..signed.start).unwrap_or_default();
     let behind = bytes.get(signed.end..).unwrap_or_default();
     let envelope = json_to_python(py, &[before, b"null", behind].concat())?;
     let envelope = if envelope.is_none() { PyDict::new(py).into_any() } else { envelope };
-    envelope.set_item("result", json_to_python(py, result)?)?;
+    envelope.set_item("result", json_to_python(py, &result)?)?;
     let keys = if result.starts_with(b"[") {
-        work_on(py, result, webhook::dedupe_keys).map_err(invalid)?
+        work_on(py, &result, webhook::dedupe_keys).map_err(invalid)?
     } else {
         Vec::new()
     };
