@@ -226,7 +226,21 @@ def test_other_types_are_type_errors(wrong: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "secret", ["", b"", "E_AI_K_", b"E_AI_K_", [], (), [SECRET, ""], ["E_AI_K_"], "\ud800"]
+    "secret",
+    [
+        "",
+        b"",
+        "E_AI_K_",
+        b"E_AI_K_",
+        [],
+        (),
+        [SECRET, ""],
+        ["E_AI_K_"],
+        "\ud800",
+        "\0",
+        bytes(32),
+        b"E_AI_K_\0",
+    ],
 )
 def test_unusable_secrets_are_value_errors(secret: Any) -> None:
     for body, header in ((b"[]", "x"), (b"not JSON", None)):
