@@ -37,9 +37,15 @@ class Call(Awaitable[_T], Generic[_T]):
 @final
 class Unwrapped:
     def __new__(
-        cls, raw: bytes, signed: tuple[int, int], event: tuple[int, int] | None
+        cls,
+        raw: bytes,
+        signed: tuple[int, int],
+        event: tuple[int, int] | None,
+        rebuilt: bytes | None,
     ) -> Unwrapped: ...
-    def __getnewargs__(self) -> tuple[bytes, tuple[int, int], tuple[int, int] | None]: ...
+    def __getnewargs__(
+        self,
+    ) -> tuple[bytes, tuple[int, int], tuple[int, int] | None, bytes | None]: ...
     @property
     def raw(self) -> bytes: ...
     def event(self) -> str | None: ...

@@ -101,9 +101,9 @@ class WebhookEvent:
         return _is_consistent(self.feature, self.action, self.files)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the vendor's JSON, untouched; a bare list (legacy) as `{"result": [...]}`.
+        """Return the vendor's JSON; a bare list (legacy) as `{"result": [...]}`.
 
-        Only its `result` is signed.
+        Its `result` is as it was signed, whatever the body's spelling; nothing else is signed.
         """
         return self._data
 

@@ -49,6 +49,15 @@ impl<'py> Body<'py> {
     }
 }
 
+impl Body<'_> {
+    pub(super) fn to_bytes(&self, py: Python<'_>) -> PyResult<Py<PyBytes>> {
+        Ok(match self {
+            Self::Bytes(bytes) => bytes.clone().unbind(),
+            Self::Text(_) => PyBytes::new(py, self.bytes().map_err(invalid)?).unbind(),
+        })
+    }
+}
+
 fn refuse_body(body: &Bound<'_, PyAny>) -> PyErr {
     let kind = type_name(body);
     if !body.is_instance_of::<PyDict>() && !body.is_instance_of::<PyList>() {
