@@ -8,8 +8,9 @@ use super::reason::Reason;
 use super::{python, undo};
 use crate::core::javascript::SyntaxError;
 
-/// How improbable it must be that keys are sorted by chance: once in a thousand bodies.
-const SORTED_BY_CHANCE: f64 = 10.0;
+/// An object of so many keys must be sorted: by chance, one of 120 is. Objects of one kind have
+/// their keys in one order, so that many of them say no more than one.
+const ENOUGH_KEYS: u32 = 5;
 
 /// The most likely reason for which something speaks.
 pub(super) fn guess(
@@ -33,7 +34,7 @@ pub(super) fn guess(
     if undo::mojibake(body).is_some() {
         return Some(Reason::LooksWrongCharset);
     }
-    let sorted = sight.sorted && sight.improbable >= SORTED_BY_CHANCE;
+    let sorted = sight.sorted && sight.most_keys >= ENOUGH_KEYS;
     sorted.then_some(Reason::LooksSorted)
 }
 

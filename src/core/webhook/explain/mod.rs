@@ -2,9 +2,9 @@
 //!
 //! A reason is *proved* where undoing the mistake makes the signature hold, and a guess (its word
 //! begins with `looks_`) where the body only looks like it; a proof goes before a guess. Reports
-//! are for developers: how long one takes tells which mistake was found. Each body is hashed at
-//! most 5 times with each of at most 6 keys for a secret, and 20 times more with the right key
-//! alone; beside the body, never more than three rewritten copies of it are held.
+//! are for developers: how long one takes tells which mistake was found. A body is hashed at most
+//! 4 times with each of the at most 6 keys of a secret, and 24 times more with the right one;
+//! never more than three rewritten copies of it are held.
 
 mod guess;
 mod header;
