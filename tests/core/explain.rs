@@ -73,7 +73,7 @@ fn the_form_of_the_header_is_told() {
     let right = sum(KEY, RESULT.as_bytes());
     let other = sum(b"other", RESULT.as_bytes());
     let base64 = STANDARD.encode(right);
-    let cases: [(&str, String, Reason); 16] = [
+    let cases: [(&str, String, Reason); 17] = [
         ("right", format!(" {base64}\n"), Reason::Valid),
         ("empty", " ".into(), Reason::MissingHeader),
         ("words", "not base64 at all".into(), Reason::NotBase64),
@@ -86,6 +86,7 @@ fn the_form_of_the_header_is_told() {
         ("another hex", hex(&other), Reason::LooksHex),
         ("url-safe", URL_SAFE_NO_PAD.encode(right), Reason::Base64Variant),
         ("no padding", base64.trim_end_matches('=').into(), Reason::Base64Variant),
+        ("another in quotes", format!("'{}'", STANDARD.encode(other)), Reason::NotBase64),
         ("another without padding", URL_SAFE_NO_PAD.encode(other), Reason::NotBase64),
         ("quotes", format!("\"{base64}\""), Reason::DressedHeader),
         ("Python bytes", format!("b'{base64}'"), Reason::DressedHeader),
@@ -167,7 +168,7 @@ fn what_was_done_to_the_body_is_told() {
     let in_base64 = STANDARD.encode(&body);
     let twice_inside = serde_json::json!({"event": "a.b", "result": RESULT}).to_string();
     let dict = body.replace('"', "'").replace("null", "None");
-    let cases: [(&str, Vec<u8>, Reason); 23] = [
+    let cases: [(&str, Vec<u8>, Reason); 24] = [
         ("spaces", body.replace(',', " , ").into(), Reason::Valid),
         ("latin-1", once.clone().into(), Reason::DecodedAsLatin1),
         ("latin-1, spaced", once.replace(':', ": ").into(), Reason::DecodedAsLatin1),
@@ -183,6 +184,7 @@ fn what_was_done_to_the_body_is_told() {
         ("result twice", twice_inside.into(), Reason::JsonTwice),
         ("object", format!(r#"{{"data":{{"body":{body}}}}}"#).into(), Reason::WrappedBody),
         ("rpc", format!(r#"{{"id":1,"result":{body}}}"#).into(), Reason::WrappedBody),
+        ("rpc, text", format!(r#"{{"result":{quoted}}}"#).into(), Reason::WrappedBody),
         ("text", format!(r#"{{"Records":[{{"body":{quoted}}}]}}"#).into(), Reason::WrappedBody),
         ("gateway", format!(r#"{{"body":"{in_base64}"}}"#).into(), Reason::WrappedBody),
         ("base64", in_base64.clone().into(), Reason::Base64Body),

@@ -2,7 +2,6 @@
 
 use memchr::memmem;
 
-use super::header::Reading;
 use super::look::Sight;
 use super::reason::Reason;
 use super::{python, undo};
@@ -13,14 +12,7 @@ use crate::core::javascript::SyntaxError;
 const ENOUGH_KEYS: u32 = 5;
 
 /// The most likely reason for which something speaks.
-pub(super) fn guess(
-    body: &[u8],
-    sight: &Result<Sight<'_>, SyntaxError>,
-    reading: &Reading,
-) -> Option<Reason> {
-    if reading.mistakes.contains(&Reason::HexSignature) {
-        return Some(Reason::LooksHex);
-    }
+pub(super) fn guess(body: &[u8], sight: &Result<Sight<'_>, SyntaxError>) -> Option<Reason> {
     let sight = match sight {
         Err(_) if is_compressed(body) => return Some(Reason::LooksCompressed),
         Err(_) if python::looks_like_dict(body) => return Some(Reason::LooksPythonDict),

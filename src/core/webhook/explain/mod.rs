@@ -14,6 +14,7 @@ mod python;
 mod reason;
 mod undo;
 
+use self::guess::guess;
 use self::header::Reading;
 use self::keys::Keys;
 use self::look::{Sight, look};
@@ -46,31 +47,40 @@ impl Report {
         }
     }
 
-    fn refused(reason: Reason) -> Self {
+    fn because(reason: Reason) -> Self {
         Self { matched: None, secret_index: None, reason, hint: reason.hint().to_owned() }
     }
 
-    fn malformed(error: &SyntaxError) -> Self {
-        let hint = format!("The JSON breaks: {error}. {}", Reason::MalformedBody.hint());
-        Self { hint, ..Self::refused(Reason::MalformedBody) }
+    fn refused(refusal: &Refusal, body: &[u8]) -> Self {
+        Self::because(match refusal {
+            Refusal::MissingHeader => Reason::MissingHeader,
+            Refusal::NotBase64 => Reason::NotBase64,
+            Refusal::WrongLength => Reason::WrongLength,
+            Refusal::MalformedBody(_) if body.trim_ascii().is_empty() => Reason::EmptyBody,
+            Refusal::MalformedBody(error) => {
+                let hint = format!("The JSON breaks: {error}. {}", Reason::MalformedBody.hint());
+                return Self { hint, ..Self::because(Reason::MalformedBody) };
+            }
+            Refusal::NoResult => Reason::NoResult,
+            Refusal::Mismatch => Reason::Mismatch,
+        })
     }
 }
 
 /// A mistake that was proved, and with which secret.
 struct Proof {
-    mistakes: Vec<Reason>,
+    first: Reason,
+    others: Vec<Reason>,
     secret_index: usize,
 }
 
 impl Proof {
     fn report(self) -> Report {
-        let hints: Vec<_> = self.mistakes.iter().map(|mistake| mistake.hint()).collect();
-        Report {
-            matched: None,
-            secret_index: Some(self.secret_index),
-            reason: self.mistakes.first().copied().unwrap_or(Reason::Mismatch),
-            hint: hints.join(" Besides: "),
+        let mut report = Report::because(self.first);
+        for other in self.others {
+            report.hint.extend([" Besides: ", other.hint()]);
         }
+        Report { secret_index: Some(self.secret_index), ..report }
     }
 }
 
@@ -86,33 +96,20 @@ pub fn explain(
         Err(refusal) => refusal,
     };
     let Some(reading) = header::read(header.unwrap_or_default()) else {
-        return Ok(Report::refused(unreadable(&refusal)));
+        return Ok(Report::refused(&refusal, body));
     };
     let sight = look(body);
     let attempts = Attempts { body, keys: Keys::new(secrets), reading: &reading };
     if let Some(proof) = attempts.prove(&sight) {
         return Ok(proof.report());
     }
-    Ok(match (guess::guess(body, &sight, &reading), sight) {
-        (Some(likely), _) => Report::refused(likely),
-        (None, _) if !reading.mistakes.is_empty() => Report::refused(unreadable(&refusal)),
-        (None, _) if body.trim_ascii().is_empty() => Report::refused(Reason::EmptyBody),
-        (None, Err(error)) => Report::malformed(&error),
-        (None, Ok(Sight { result: None, .. })) => Report::refused(Reason::NoResult),
-        (None, Ok(_)) => Report::refused(Reason::Mismatch),
-    })
-}
-
-/// The reason of a refusal that is about the header.
-fn unreadable(refusal: &Refusal) -> Reason {
-    match refusal {
-        Refusal::MissingHeader => Reason::MissingHeader,
-        Refusal::NotBase64 => Reason::NotBase64,
-        Refusal::WrongLength => Reason::WrongLength,
-        Refusal::MalformedBody(_) => Reason::MalformedBody,
-        Refusal::NoResult => Reason::NoResult,
-        Refusal::Mismatch => Reason::Mismatch,
-    }
+    // A header of another form never matches: that is certain, whatever the body looks like.
+    let likely = match reading.mistakes.as_slice() {
+        [] => guess(body, &sight),
+        [Reason::HexSignature, ..] => Some(Reason::LooksHex),
+        _ => None,
+    };
+    Ok(likely.map_or_else(|| Report::refused(&refusal, body), Report::because))
 }
 
 struct Attempts<'a> {
@@ -163,7 +160,8 @@ impl Attempts<'_> {
         let result = sight.result.clone().and_then(|range| self.body.get(range));
         let result = result.and_then(undo::json_string);
         if let Some(text) = result {
-            return self.message(&text, Reason::JsonTwice);
+            let wrapped = || self.delivery(&text, Reason::WrappedBody);
+            return self.message(&text, Reason::JsonTwice).or_else(wrapped);
         }
         let mut inner = sight.inner.iter().filter_map(|range| self.body.get(range.clone()));
         inner.find_map(|result| self.message(result, Reason::WrappedBody)).or_else(|| {
@@ -190,16 +188,17 @@ impl Attempts<'_> {
 
     fn with_right_key(&self, message: &[u8], reason: Reason) -> Option<Proof> {
         let secret_index = self.keys.right(message, &self.reading.claimed)?;
-        Some(self.proof(secret_index, [Some(reason), None]))
+        self.proof(secret_index, [Some(reason), None])
     }
 
     fn with_any_key(&self, message: &[u8], reason: Option<Reason>) -> Option<Proof> {
         let (secret_index, mistake) = self.keys.any(message, &self.reading.claimed)?;
-        Some(self.proof(secret_index, [reason, mistake]))
+        self.proof(secret_index, [reason, mistake])
     }
 
-    fn proof(&self, secret_index: usize, mistakes: [Option<Reason>; 2]) -> Proof {
+    fn proof(&self, secret_index: usize, mistakes: [Option<Reason>; 2]) -> Option<Proof> {
         let of_header = self.reading.mistakes.iter().copied();
-        Proof { mistakes: mistakes.into_iter().flatten().chain(of_header).collect(), secret_index }
+        let mut mistakes = mistakes.into_iter().flatten().chain(of_header);
+        Some(Proof { first: mistakes.next()?, others: mistakes.collect(), secret_index })
     }
 }
