@@ -76,7 +76,7 @@ fn type_name(value: &Bound<'_, PyAny>) -> String {
     value.get_type().name().map_or_else(|_| "object".to_owned(), |name| name.to_string())
 }
 
-fn header_bytes(header: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
+pub(super) fn header_bytes(header: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
     if header.is_none() {
         Ok(None)
     } else if let Ok(bytes) = header.cast::<PyBytes>() {
@@ -101,7 +101,7 @@ fn secret_bytes(secret: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
     }
 }
 
-fn secrets_bytes(secret: &Bound<'_, PyAny>) -> PyResult<Vec<Vec<u8>>> {
+pub(super) fn secrets_bytes(secret: &Bound<'_, PyAny>) -> PyResult<Vec<Vec<u8>>> {
     if let Some(one) = secret_bytes(secret)? {
         return Ok(vec![one]);
     }
