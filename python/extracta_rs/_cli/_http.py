@@ -81,11 +81,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def get(self) -> None:
         """Answer a GET; may raise `RefusedError`."""
-        raise RefusedError(405, f"only {self.allowed} is understood here")
+        raise RefusedError(405, self._other_methods())
 
     def post(self) -> None:
         """Answer a POST; may raise `RefusedError`."""
-        raise RefusedError(405, f"only {self.allowed} is understood here")
+        raise RefusedError(405, self._other_methods())
 
     def do_GET(self) -> None:
         self._answer_with(self.get)
@@ -93,10 +93,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._answer_with(self.post)
 
-    def do_PUT(self) -> None:
-        self.refuse(405, f"only {self.allowed} is understood here")
-
-    do_HEAD = do_PATCH = do_DELETE = do_OPTIONS = do_PUT
+    def _other_methods(self) -> str:
+        return f"only {self.allowed} is understood here"
 
     def _answer_with(self, method: Callable[[], None]) -> None:
         try:
@@ -133,18 +131,21 @@ class Handler(BaseHTTPRequestHandler):
         """Return the signature that came with the request, or all where there are several."""
         return ", ".join(self.headers.get_all(SIGNATURE_HEADER, [])) or None
 
-    def answer(
-        self, status: int, body: bytes = b"", headers: Iterable[tuple[str, str]] = ()
-    ) -> None:
-        """Send the answer; `headers` has its `Content-Type`, where it has a body."""
+    def begin(self, status: int, headers: Iterable[tuple[str, str]] = ()) -> None:
+        """Send the head of an answer that ends with the connection."""
         self.connection.settimeout(WRITE_SECONDS)
         self.send_response(status)
         for name, value in headers:
             self.send_header(name, value)
-        if status >= 200 and status not in (204, 304):
-            self.send_header("Content-Length", str(len(body)))
         self.send_header("Connection", "close")
         self.end_headers()
+
+    def answer(
+        self, status: int, body: bytes = b"", headers: Iterable[tuple[str, str]] = ()
+    ) -> None:
+        """Send an answer; `headers` has its `Content-Type`, where it has a body."""
+        length = [("Content-Length", str(len(body)))] if status not in (204, 304) else []
+        self.begin(status, [*headers, *length])
         if self.command != "HEAD":
             self.wfile.write(body)
 
@@ -169,7 +170,9 @@ class Handler(BaseHTTPRequestHandler):
                     break
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        self.refuse(code, message or explain or "the request was not understood")
+        # 501 is what the base class says to methods that it finds no `do_` for.
+        known = {501: (405, self._other_methods())}
+        self.refuse(*known.get(code, (code, message or explain or "not understood")))
 
     def log_message(self, *args: object) -> None:
         pass
