@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from typing import Any, Generic, Literal, TypeVar, final, overload
 
 from .models import BatchResults, Classification, Extraction, FileInput
+from .webhooks import SignatureReason
 
 _T = TypeVar("_T")
 _Options = tuple[float | None, float, float, float]
@@ -18,6 +19,7 @@ __all__ = [
     "__version__",
     "batch_token",
     "check_wait",
+    "explain_signature",
     "finish_emulator_calls",
     "read_batch_token",
     "sign",
@@ -110,6 +112,11 @@ def verify_signature(
     header: str | bytes | None,
     secret: str | bytes | Sequence[str | bytes],
 ) -> bool: ...
+def explain_signature(
+    body: bytes | bytearray | memoryview | str,
+    header: str | bytes | None,
+    secret: str | bytes | Sequence[str | bytes],
+) -> tuple[Literal["raw", "canonical"] | None, int | None, SignatureReason, str]: ...
 def sign(body: bytes | bytearray | memoryview | str, secret: str | bytes) -> str: ...
 def unwrap_webhook(
     body: bytes | bytearray | memoryview | str,

@@ -21,13 +21,13 @@ const LARGE: usize = 64 * 1024;
 const LONE_SURROGATE: SyntaxError = SyntaxError { offset: 0, what: "the str has lone surrogates" };
 
 /// A raw body that cannot change any more.
-enum Body<'py> {
+pub(super) enum Body<'py> {
     Bytes(Bound<'py, PyBytes>),
     Text(Bound<'py, PyString>),
 }
 
 impl<'py> Body<'py> {
-    fn new(body: &Bound<'py, PyAny>) -> PyResult<Self> {
+    pub(super) fn new(body: &Bound<'py, PyAny>) -> PyResult<Self> {
         if let Ok(bytes) = body.cast::<PyBytes>() {
             return Ok(Self::Bytes(bytes.clone()));
         }
@@ -42,7 +42,7 @@ impl<'py> Body<'py> {
     }
 
     /// The bytes, where there are any: a lone surrogate has no UTF-8.
-    fn bytes(&self) -> Result<&[u8], SyntaxError> {
+    pub(super) fn bytes(&self) -> Result<&[u8], SyntaxError> {
         match self {
             Self::Bytes(bytes) => Ok(bytes.as_bytes()),
             Self::Text(text) => text.to_str().map(str::as_bytes).map_err(|_| LONE_SURROGATE),
@@ -68,7 +68,7 @@ fn type_name(value: &Bound<'_, PyAny>) -> String {
     value.get_type().name().map_or_else(|_| "object".to_owned(), |name| name.to_string())
 }
 
-fn header_bytes(header: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
+pub(super) fn header_bytes(header: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
     if header.is_none() {
         Ok(None)
     } else if let Ok(bytes) = header.cast::<PyBytes>() {
@@ -93,7 +93,7 @@ fn secret_bytes(secret: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
     }
 }
 
-fn secrets_bytes(secret: &Bound<'_, PyAny>) -> PyResult<Vec<Vec<u8>>> {
+pub(super) fn secrets_bytes(secret: &Bound<'_, PyAny>) -> PyResult<Vec<Vec<u8>>> {
     if let Some(one) = secret_bytes(secret)? {
         return Ok(vec![one]);
     }
@@ -109,7 +109,11 @@ fn secrets_bytes(secret: &Bound<'_, PyAny>) -> PyResult<Vec<Vec<u8>>> {
 }
 
 /// Runs `work`, without holding the interpreter where that pays.
-fn work_on<T: Send>(py: Python<'_>, body: &[u8], work: impl FnOnce(&[u8]) -> T + Send) -> T {
+pub(super) fn work_on<T: Send>(
+    py: Python<'_>,
+    body: &[u8],
+    work: impl FnOnce(&[u8]) -> T + Send,
+) -> T {
     if body.len() < LARGE { work(body) } else { py.detach(|| work(body)) }
 }
 

@@ -127,6 +127,21 @@ def demo(as_json: bool) -> None:
 
 
 @cli.command(cls=Command, epilog=EXIT_CODES)
+@click.option("--body", required=True, help="The file of the raw body, or - for stdin.")
+@click.option("--header", required=True, help="The value of x-webhook-signature, or its line.")
+def explain(body: str, header: str, as_json: bool) -> int:
+    """Tell what is wrong with the signature of a webhook.
+
+    The secret is never an argument: it is taken from EXTRACTA_WEBHOOK_SECRET (one, or several
+    separated by white space) or asked for on the terminal. Ends with 0 if the signature holds,
+    with 1 if it does not.
+    """
+    from ._explain import run_explain
+
+    return run_explain(body, header, as_json)
+
+
+@cli.command(cls=Command, epilog=EXIT_CODES)
 @click.option(
     "--port",
     default=LISTEN_PORT,

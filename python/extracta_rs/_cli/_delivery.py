@@ -10,16 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from .. import WebhookPayloadError, sign, unwrap
-from ._explain_shim import explain_signature
+from .. import WebhookPayloadError, explain_signature, sign, unwrap
 from ._pretty import pretty
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .. import FileResult, WebhookEvent
+    from .. import FileResult, SignatureReport, WebhookEvent
     from ._endpoint import Answer
-    from ._explain_shim import SignatureReport
 
 MOST_FILES = 100
 MOST_STATUSES = 10

@@ -6,10 +6,12 @@
 
 mod body;
 mod dedupe;
+mod explain;
 mod secret;
 mod verify;
 
 pub use body::Generation;
 pub use dedupe::dedupe_keys;
+pub use explain::{Reason, Report, explain};
 pub use secret::UnusableSecret;
 pub use verify::{Matched, Refusal, SignError, Verified, sign, verify};
