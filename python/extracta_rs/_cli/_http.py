@@ -64,7 +64,6 @@ class Handler(BaseHTTPRequestHandler):
 
     allowed = "POST"
     protocol_version = "HTTP/1.1"
-    server_version, sys_version = "extracta-rs", ""
 
     def setup(self) -> None:
         super().setup()
@@ -173,6 +172,9 @@ class Handler(BaseHTTPRequestHandler):
         # 501 is what the base class says to methods that it finds no `do_` for.
         known = {501: (405, self._other_methods())}
         self.refuse(*known.get(code, (code, message or explain or "not understood")))
+
+    def version_string(self) -> str:
+        return "extracta-rs"
 
     def log_message(self, *args: object) -> None:
         pass

@@ -68,7 +68,7 @@ def line(delivery: dict[str, Any], replay: bool) -> Text:
         outcome(attempts[-1]) if attempts else Text(f"answered {delivery['answered']}"),
     ]
     if note := notes(delivery):
-        parts.append(Text(note, "dim" if delivery["valid"] else ""))
+        parts.append(Text(note))
     return Text("  ").join(part for part in parts if part)
 
 
@@ -110,9 +110,11 @@ def outcome(attempt: dict[str, Any]) -> Text:
 
 def notes(delivery: dict[str, Any]) -> str:
     """Say what else there is to know."""
-    said = []
+    said, attempts = [], delivery["attempts"]
     if not delivery["valid"]:
-        said.append(delivery["hint"])
+        said.append(delivery["hint"].partition(". ")[0].rstrip("."))  # The page has all of it.
+        if any(200 <= (attempt["status"] or 0) < 300 for attempt in attempts[-1:]):
+            said.append("your app accepted it: it must answer 401")
     if delivery["problem"]:
         said.append(delivery["problem"])
     if delivery["event_consistent"] is False:
