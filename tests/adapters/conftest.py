@@ -76,7 +76,7 @@ class Answer:
         assert self.headers["content-type"] == "application/json"
         # FastAPI puts what an error says under `detail`.
         said = json.loads(self.body)
-        return said.get("detail", said)
+        return said.get("detail", said) if isinstance(said, dict) else said
 
 
 @dataclass
@@ -431,3 +431,15 @@ def site(shared: Site) -> Site:
     shared.events.clear()
     shared.bodies.clear()
     return shared
+
+
+@pytest.fixture
+def servers() -> Any:
+    """The servers by name, and `Site`."""
+    return types.SimpleNamespace(Site=Site, by={"werkzeug": by_werkzeug, "uvicorn": by_uvicorn})
+
+
+@pytest.fixture
+def route() -> Callable[[Any], str]:
+    """Give a view of Django's a path, and return it."""
+    return lambda view: django_route(Site("django"), view)

@@ -99,10 +99,10 @@ def test_a_forged_delivery_is_refused(
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b'{"result":{"a":1}}', "`result` is a dict, not a list of files"),
-        (b'{"result":null}', "`result` is a NoneType, not a list of files"),
-        (b'{"result":[1]}', "`result` has a int among its files"),
-        (b'{"event":5,"result":[]}', "`event` is a int, not a string"),
+        (b'{"result":{"a":1}}', "`result` is an object, not a list of files"),
+        (b'{"result":null}', "`result` is null, not a list of files"),
+        (b'{"result":[1]}', "`result` has a number among its files"),
+        (b'{"event":5,"result":[]}', "`event` is a number, not a string"),
     ],
 )
 def test_a_signed_body_of_another_shape(site: Any, body: bytes, reason: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from extracta_rs import SIGNATURE_HEADER, ConfigurationError, sign
+from extracta_rs import ConfigurationError
 
 SECRET = "E_AI_K_adäpters"
 BODY = b'{"result":[{"fileId":"f"}]}'

@@ -167,7 +167,13 @@ class Receiver:
         """Do as `open`, for a large body in another thread."""
         if len(body) < LARGE:
             return self.open(body, header)
-        return await run(self.open, body, header)
+        return await run(self.open_whole, body, header)
+
+    def open_whole(self, body: bytes, header: Header) -> WebhookEvent:
+        """Do as `open`, and parse: a handler that asks for the files then is not kept waiting."""
+        event = self.open(body, header)
+        _ = event.files, event.dedupe_keys
+        return event
 
 
 def _usable(secret: Secret | None) -> Secret:

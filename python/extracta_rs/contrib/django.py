@@ -11,7 +11,6 @@ from typing import Any, Concatenate, ParamSpec
 
 from ..webhooks import SIGNATURE_HEADER, Secret, WebhookEvent
 from ._common import DEFAULT_MAX_BODY_SIZE, Receiver, RefusedError, not_installed
-from .wsgi import read_body
 
 try:
     # Django has no types of its own; who has `django-stubs` sees them here, too.
@@ -80,7 +79,7 @@ def webhook(
         @wraps(view)
         def receive(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> Any:
             try:
-                event = _open(request, receiver)
+                event = receiver.open(_body(request, receiver), _signature(request))
             except RefusedError as refused:
                 return _refuse(refused, request)
             answer = view(request, event, *args, **kwargs)
@@ -89,7 +88,9 @@ def webhook(
         @wraps(view)
         async def receive_async(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> Any:
             try:
-                event = await asyncio.to_thread(_open, request, receiver)
+                # The body may be in a file.
+                body = await asyncio.to_thread(_body, request, receiver)
+                event = await receiver.open_off_loop(body, _signature(request))
             except RefusedError as refused:
                 return _refuse(refused, request)
             answer = await view(request, event, *args, **kwargs)
@@ -103,8 +104,9 @@ def webhook(
     return decorate
 
 
-def _open(request: HttpRequest, receiver: Receiver) -> WebhookEvent:
-    return receiver.open(_body(request, receiver), request.headers.get(SIGNATURE_HEADER))
+def _signature(request: HttpRequest) -> str | None:
+    value: str | None = request.headers.get(SIGNATURE_HEADER)
+    return value
 
 
 def _body(request: HttpRequest, receiver: Receiver) -> bytes:
@@ -120,10 +122,16 @@ def _body(request: HttpRequest, receiver: Receiver) -> bytes:
 
 
 def _read(request: HttpRequest, receiver: Receiver) -> bytes:
-    if hasattr(request, "environ"):
-        return read_body(request.environ, receiver)
-    length, coding = map(request.headers.get, ("Content-Length", "Transfer-Encoding"))
-    return receiver.read(request, receiver.admit(request.method, length, coding))
+    environ = getattr(request, "environ", None)  # None: served by ASGI
+    length = receiver.admit(
+        request.method,
+        request.META.get("CONTENT_LENGTH"),
+        request.META.get("HTTP_TRANSFER_ENCODING"),
+        terminated=environ is None or bool(environ.get("wsgi.input_terminated")),
+    )
+    # Of a body without a length Django reads nothing where WSGI serves it.
+    stream = request if environ is None or length is not None else environ["wsgi.input"]
+    return receiver.read(stream, length)
 
 
 def _refuse(refused: RefusedError, request: HttpRequest) -> HttpResponse:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WebhookMiddleware"]
 
-HEADER_VARIABLE = "HTTP_" + SIGNATURE_HEADER.upper().replace("-", "_")
+_SIGNATURE = "HTTP_" + SIGNATURE_HEADER.upper().replace("-", "_")
 
 
 class WebhookMiddleware:
@@ -70,22 +70,17 @@ class WebhookMiddleware:
         return self._app(environ, start_response)
 
     def _verify(self, environ: WSGIEnvironment) -> None:
-        body = read_body(environ, self._receiver)
-        environ[EVENT_KEY] = self._receiver.open(body, environ.get(HEADER_VARIABLE))
+        length = self._receiver.admit(
+            environ["REQUEST_METHOD"],
+            environ.get("CONTENT_LENGTH"),
+            environ.get("HTTP_TRANSFER_ENCODING"),
+            terminated=bool(environ.get("wsgi.input_terminated")),
+        )
+        body = self._receiver.read(environ["wsgi.input"], length)
+        environ[EVENT_KEY] = self._receiver.open(body, environ.get(_SIGNATURE))
         environ["wsgi.input"] = io.BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
         environ.pop("HTTP_TRANSFER_ENCODING", None)
-
-
-def read_body(environ: WSGIEnvironment, receiver: Receiver) -> bytes:
-    """Read the body of a request that may be a delivery."""
-    length = receiver.admit(
-        environ["REQUEST_METHOD"],
-        environ.get("CONTENT_LENGTH"),
-        environ.get("HTTP_TRANSFER_ENCODING"),
-        terminated=bool(environ.get("wsgi.input_terminated")),
-    )
-    return receiver.read(environ["wsgi.input"], length)
 
 
 def _refuse(
