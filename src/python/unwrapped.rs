@@ -1,9 +1,7 @@
 //! A verified delivery as Python holds it: the body, and which part of it is signed.
 //!
 //! Python's objects are made when they are asked for, from the very message that was signed: who
-//! only stores a delivery and answers pays for the check alone. Where the message had to be rebuilt
-//! it is kept beside the body, in which other numbers may stand than were signed: `1e400` for
-//! `null`, 2^53 + 1 for 2^53.
+//! only stores a delivery and answers pays for the check alone.
 
 use std::ops::Range;
 
@@ -12,9 +10,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use super::convert::json_to_python;
-use super::webhook::{Body, invalid, refused, verify, work_on};
-use crate::core::javascript::stringify;
-use crate::core::webhook::{Matched, Verified, check_shape, dedupe_keys};
+use super::webhook::{Body, header_bytes, invalid, refused, secrets_bytes, unusable, work_on};
+use crate::core::webhook::{self, Delivery, Unopened, Verified};
 
 import_exception!(extracta_rs.exceptions, WebhookPayloadError);
 
@@ -82,7 +79,7 @@ impl Unwrapped {
 
     /// One key for each file.
     fn dedupe_keys(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        work_on(py, self.message(py), dedupe_keys).map_err(invalid)
+        work_on(py, self.message(py), webhook::dedupe_keys).map_err(invalid)
     }
 }
 
@@ -94,20 +91,21 @@ fn unwrap_webhook(
 ) -> PyResult<Unwrapped> {
     let py = body.py();
     let body = Body::new(body)?;
-    let Verified { signed, event, matched, .. } = match verify(&body, header, secret)? {
-        Ok(verified) => verified,
-        Err(refusal) => return Err(refused(py, &refusal)),
+    let (header, secrets) = (header_bytes(header)?, secrets_bytes(secret)?);
+    let secrets: Vec<_> = secrets.iter().map(Vec::as_slice).collect();
+    let opened = work_on(py, body.bytes().unwrap_or_default(), |body| {
+        webhook::open(body, header.as_deref(), &secrets)
+    });
+    let Delivery { verified, rebuilt } = match opened.map_err(unusable)? {
+        Ok(delivery) => delivery,
+        Err(Unopened::Refused(refusal)) => return Err(refused(py, &body.refusal(refusal))),
+        Err(Unopened::WrongShape(wrong)) => {
+            return Err(WebhookPayloadError::new_err(wrong.to_string()));
+        }
     };
-    let raw = body.to_bytes(py)?;
-    let mut delivery = Unwrapped { raw, signed, event, rebuilt: None };
-    if matched == Matched::Canonical {
-        let rebuilt = work_on(py, delivery.message(py), stringify).map_err(invalid)?;
-        delivery.rebuilt = Some(PyBytes::new(py, &rebuilt).unbind());
-    }
-    let event = delivery.event.as_ref().map(|event| delivery.part(py, event));
-    work_on(py, delivery.message(py), |message| check_shape(message, event))
-        .map_err(|wrong| WebhookPayloadError::new_err(wrong.to_string()))?;
-    Ok(delivery)
+    let rebuilt = rebuilt.map(|rebuilt| PyBytes::new(py, &rebuilt).unbind());
+    let Verified { signed, event, .. } = verified;
+    Ok(Unwrapped { raw: body.to_bytes(py)?, signed, event, rebuilt })
 }
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

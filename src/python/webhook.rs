@@ -11,7 +11,7 @@ use pyo3::types::{
 };
 
 use crate::core::javascript::SyntaxError;
-use crate::core::webhook::{self, Refusal, Verified};
+use crate::core::webhook::{self, Refusal, UnusableSecret};
 
 import_exception!(extracta_rs.exceptions, SignatureVerificationError);
 
@@ -50,6 +50,14 @@ impl<'py> Body<'py> {
 }
 
 impl Body<'_> {
+    /// Why it is refused: of a body without bytes no better reason is known to the core.
+    pub(super) fn refusal(&self, refusal: Refusal) -> Refusal {
+        match (refusal, self.bytes()) {
+            (Refusal::MalformedBody(_), Err(error)) => Refusal::MalformedBody(error),
+            (refusal, _) => refusal,
+        }
+    }
+
     pub(super) fn to_bytes(&self, py: Python<'_>) -> PyResult<Py<PyBytes>> {
         Ok(match self {
             Self::Bytes(bytes) => bytes.clone().unbind(),
@@ -125,32 +133,19 @@ pub(super) fn work_on<T: Send>(
     if body.len() < LARGE { work(body) } else { py.detach(|| work(body)) }
 }
 
-pub(super) fn verify(
-    body: &Body<'_>,
-    header: &Bound<'_, PyAny>,
-    secret: &Bound<'_, PyAny>,
-) -> PyResult<Result<Verified, Refusal>> {
-    let header = header_bytes(header)?;
-    let secrets = secrets_bytes(secret)?;
-    let secrets: Vec<_> = secrets.iter().map(Vec::as_slice).collect();
-    let bytes = body.bytes();
-    let checked = work_on(secret.py(), bytes.unwrap_or_default(), |body| {
-        webhook::verify(body, header.as_deref(), &secrets)
-    });
-    let checked = checked.map_err(|error| PyValueError::new_err(error.to_string()))?;
-    Ok(match (checked, bytes) {
-        (Err(Refusal::MalformedBody(_)), Err(error)) => Err(Refusal::MalformedBody(error)),
-        (checked, _) => checked,
-    })
-}
-
 #[pyfunction]
 fn verify_signature(
     body: &Bound<'_, PyAny>,
     header: &Bound<'_, PyAny>,
     secret: &Bound<'_, PyAny>,
 ) -> PyResult<bool> {
-    Ok(verify(&Body::new(body)?, header, secret)?.is_ok())
+    let body = Body::new(body)?;
+    let (header, secrets) = (header_bytes(header)?, secrets_bytes(secret)?);
+    let secrets: Vec<_> = secrets.iter().map(Vec::as_slice).collect();
+    let verified = work_on(secret.py(), body.bytes().unwrap_or_default(), |body| {
+        webhook::verify(body, header.as_deref(), &secrets)
+    });
+    Ok(verified.map_err(unusable)?.is_ok())
 }
 
 #[pyfunction]
@@ -162,6 +157,10 @@ fn sign(body: &Bound<'_, PyAny>, secret: &Bound<'_, PyAny>) -> PyResult<String> 
     let bytes = body.bytes().map_err(invalid)?;
     work_on(secret.py(), bytes, |body| webhook::sign(body, &key))
         .map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+pub(super) fn unusable(error: UnusableSecret) -> PyErr {
+    PyValueError::new_err(error.to_string())
 }
 
 pub(super) fn invalid(error: SyntaxError) -> PyErr {
