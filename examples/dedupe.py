@@ -42,11 +42,13 @@ CREATE TABLE IF NOT EXISTS seen (
 );
 CREATE TABLE IF NOT EXISTS outbox (
     id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
     event TEXT NOT NULL,
     file TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS bookings (
     id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
     event TEXT NOT NULL,
     file TEXT NOT NULL
 );
@@ -71,8 +73,8 @@ def store(event: WebhookEvent) -> int:
             seen = "INSERT INTO seen (key, event) VALUES (?, ?) ON CONFLICT DO NOTHING"
             # The primary key decides, also between two deliveries at the same time.
             if db.execute(seen, (key, word)).rowcount == 1:
-                work = "INSERT INTO outbox (event, file) VALUES (?, ?)"
-                db.execute(work, (word, json.dumps(file.to_dict())))
+                work = "INSERT INTO outbox (key, event, file) VALUES (?, ?, ?)"
+                db.execute(work, (key, word, json.dumps(file.to_dict())))
                 new += 1
     return new
 
@@ -93,24 +95,26 @@ def receive() -> tuple[str, int]:
     return "", 204
 
 
-def act(db: sqlite3.Connection, event: str, file: dict[str, Any]) -> None:
+def act(db: sqlite3.Connection, key: str, event: str, file: dict[str, Any]) -> None:
     """Do the work on one file. Replace this.
 
-    What is written to `db` happens once. For what happens elsewhere (a mail, a call) a crash may
-    come between it and the end of the transaction: it can happen twice, so make it bear that.
+    What is written to `db` happens once. What happens elsewhere (a mail, a call) can happen twice:
+    a crash may come between it and the end of the transaction. Send `key` and `event` along, so
+    that the other side can notice.
     """
-    booking = "INSERT INTO bookings (event, file) VALUES (?, ?)"
-    db.execute(booking, (event, json.dumps(file)))
+    booking = "INSERT INTO bookings (key, event, file) VALUES (?, ?, ?)"
+    db.execute(booking, (key, event, json.dumps(file)))
 
 
 def work_off() -> bool:
     """Do the oldest work; return False where there is none."""
     with transaction() as db:
-        oldest = "SELECT id, event, file FROM outbox ORDER BY id LIMIT 1"
+        oldest = "SELECT id, key, event, file FROM outbox ORDER BY id LIMIT 1"
         row = db.execute(oldest).fetchone()
         if row is not None:
-            act(db, row[1], json.loads(row[2]))
-            db.execute("DELETE FROM outbox WHERE id = ?", (row[0],))
+            place, key, event, file = row
+            act(db, key, event, json.loads(file))
+            db.execute("DELETE FROM outbox WHERE id = ?", (place,))
     return row is not None
 
 

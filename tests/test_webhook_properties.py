@@ -262,7 +262,9 @@ def deliveries(
         body = before + part + around()
     else:
         name = chance.choice(['"result"', '"result"', r'"\u0072esult"', r'"r\u0065sul\u0074"'])
-        others = draw(st.lists(st.sampled_from(["decoy", "event", "more", "inner"]), max_size=3))
+        others = draw(
+            st.lists(st.sampled_from(["decoy", "event", "more", "inner", "long"]), max_size=3)
+        )
         members = [other_member(word, chance, kind) for word in others]
         if kind == "current":
             event = draw(EVENTS | SIMPLE_TEXT)
@@ -285,6 +287,9 @@ def other_member(word: str, chance: random.Random, kind: str) -> str:
         return '"result":' + chance.choice(['[{"fileId":"forged"}]', "null", "[]", '"x"'])
     if word == "event" and kind == "current":
         return '"event":"extraction.failed"'
+    if word == "long":
+        # Beyond what an implementation may look at from either end.
+        return f'"long":{chance.choice(["[[],[],[],[],[],[],[],[],[]]", escaped("]x}" * 2000)])}'
     if word == "inner":
         return '"inner":{"result":[{"fileId":"forged"}],"event":["x"]}'
     return f'"more":{chance.choice(["1e400", "[[]]", "null", "12345678901234567890"])}'
@@ -321,7 +326,7 @@ def assert_nothing_but_signed(event: WebhookEvent | None, delivery: Delivery) ->
 
 
 @given(deliveries())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_what_was_signed_comes_out_however_it_is_spelt(delivery: Delivery) -> None:
     event = opened(delivery.body, delivery.header)
     assert event is not None
@@ -478,7 +483,9 @@ def test_the_order_of_secrets_makes_no_difference(
     for order in itertools.permutations(secrets):
         event = opened(delivery.body, header, order)
         assert (event is not None) is known
-        assert event is None or event == alone
+        if event is not None:
+            assert repr(event.to_dict()) == repr(alone.to_dict())
+            assert event.dedupe_keys == alone.dedupe_keys
 
 
 def test_an_unusable_secret_among_good_ones_is_never_skipped() -> None:

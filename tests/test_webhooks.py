@@ -172,6 +172,7 @@ def test_numbers_with_the_same_message_are_read_from_the_message(signed: str, fo
     assert other.raw == changed
     assert repr(other.files[0].result) == repr(event.files[0].result)
     assert other.files[0].result == {"n": json.loads(signed)}
+    assert pickle.loads(pickle.dumps(other)).to_dict() == other.to_dict()
     assert other.dedupe_keys == event.dedupe_keys
 
 
