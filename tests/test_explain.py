@@ -426,8 +426,14 @@ def test_arguments_are_refused_as_verify_signature_refuses_them(arguments: Any) 
     assert KEY not in repr(ours.value)
 
 
+def _as_bytes(secret: str | bytes) -> bytes:
+    return secret.encode() if isinstance(secret, str) else secret
+
+
 SECRETS = st.one_of(st.text(min_size=1), st.binary(min_size=1), st.just(SECRET)).filter(
-    lambda secret: secret not in ("E_AI_K_", b"E_AI_K_") and not _surrogates(secret)
+    lambda secret: (
+        not _surrogates(secret) and _as_bytes(secret).replace(b"E_AI_K_", b"").strip(b"\0")
+    )
 )
 HEADERS = st.one_of(st.none(), st.text(), st.binary(), st.binary(min_size=32, max_size=32))
 BODY = json.dumps({"event": "a.b", "result": [{"fileId": "ü", "n": [1, None, True]}]})
