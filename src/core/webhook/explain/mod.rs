@@ -4,7 +4,7 @@
 //! begins with `looks_`) where the body only looks like it; a proof goes before a guess. Reports
 //! are for developers: how long one takes tells which mistake was found. A body is hashed at most
 //! 4 times with each of the at most 6 keys of a secret, and 24 times more with the right one, and
-//! at most two rewritten copies of it are held at once.
+//! at most three rewritten copies of it are held at once.
 
 mod guess;
 mod header;
