@@ -259,7 +259,7 @@ def explain_signature(body: Body, header: Header, secret: Secret) -> SignatureRe
     """Tell what is wrong with a signature, by undoing the usual mistakes.
 
     For the developer, not for whoever sent the request: do not answer a request with it. It takes
-    up to a hundred times as long as `verify_signature`, and how long depends on the mistake.
+    some ten times as long as `verify_signature`, and how long tells which mistake it was.
 
     Args:
         body: the body of the request, in the form that was passed to `verify_signature`.

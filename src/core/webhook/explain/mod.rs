@@ -3,8 +3,8 @@
 //! A reason is *proved* where undoing the mistake makes the signature hold, and a guess (its word
 //! begins with `looks_`) where the body only looks like it; a proof goes before a guess. Reports
 //! are for developers: how long one takes tells which mistake was found. A body is hashed at most
-//! 4 times with each of the at most 6 keys of a secret, and 24 times more with the right one;
-//! never more than three rewritten copies of it are held.
+//! 4 times with each of the at most 6 keys of a secret, and 24 times more with the right one, and
+//! at most three rewritten copies of it are held at once.
 
 mod guess;
 mod header;
@@ -20,7 +20,8 @@ use self::keys::Keys;
 use self::look::{Sight, look};
 pub use self::reason::Reason;
 use super::secret::UnusableSecret;
-use super::verify::{Matched, Refusal, Verified, verify};
+use super::verify::Matched::{self, Canonical, Raw};
+use super::verify::{Refusal, Verified, verify};
 use crate::core::javascript::{SyntaxError, stringify};
 
 /// What is known of a signature. Nothing in it was made from a secret.
@@ -38,7 +39,7 @@ pub struct Report {
 
 impl Report {
     fn valid(verified: &Verified) -> Self {
-        let rebuilt = verified.matched == Matched::Canonical;
+        let rebuilt = verified.matched == Canonical;
         Self {
             matched: Some(verified.matched),
             secret_index: Some(verified.secret_index),
@@ -130,24 +131,19 @@ impl Attempts<'_> {
 
     /// The body is what was sent, but the signer did something else, or read it otherwise.
     fn signed_otherwise(&self, sight: &Sight<'_>) -> Option<Proof> {
-        let message = sight.result.clone().and_then(|range| self.body.get(range));
-        let canonical = message.and_then(|message| stringify(message).ok());
-        let whole = Some(Reason::WholeBodySigned);
-        message
-            .and_then(|message| self.with_any_key(message, None))
-            .or_else(|| self.with_any_key(canonical.as_deref()?, None))
-            .or_else(|| self.with_any_key(self.body, whole))
-            .or_else(|| self.with_any_key(&stringify(self.body).ok()?, whole))
-            .or_else(|| self.decoded_wrongly(canonical?))
+        let result = sight.result.clone().and_then(|range| self.body.get(range));
+        result
+            .and_then(|result| self.with_any_key(result, None))
+            .or_else(|| self.with_any_key(self.body, Some(Reason::WholeBodySigned)))
+            .or_else(|| self.decoded_wrongly(result?))
     }
 
     /// The body's UTF-8 was taken for another charset, once or twice.
-    fn decoded_wrongly(&self, message: Vec<u8>) -> Option<Proof> {
-        let once = undo::mojibake(&message)?;
-        drop(message);
+    fn decoded_wrongly(&self, result: &[u8]) -> Option<Proof> {
+        let once = undo::mojibake(&stringify(result).ok()?)?;
         let reason = Reason::DecodedAsLatin1;
-        self.with_right_key(&once, reason)
-            .or_else(|| self.with_right_key(&undo::mojibake(&once)?, reason))
+        self.with_right_key(&once, Raw, reason)
+            .or_else(|| self.with_right_key(&undo::mojibake(&once)?, Raw, reason))
     }
 
     /// The delivery is somewhere in the JSON.
@@ -182,17 +178,18 @@ impl Attempts<'_> {
     }
 
     fn message(&self, message: &[u8], reason: Reason) -> Option<Proof> {
-        self.with_right_key(message, reason)
-            .or_else(|| self.with_right_key(&stringify(message).ok()?, reason))
+        self.with_right_key(message, Raw, reason)
+            .or_else(|| self.with_right_key(message, Canonical, reason))
     }
 
-    fn with_right_key(&self, message: &[u8], reason: Reason) -> Option<Proof> {
-        let secret_index = self.keys.right(message, &self.reading.claimed)?;
+    fn with_right_key(&self, message: &[u8], form: Matched, reason: Reason) -> Option<Proof> {
+        let secret_index = self.keys.right(message, form, &self.reading.claimed)?;
         self.proof(secret_index, [Some(reason), None])
     }
 
     fn with_any_key(&self, message: &[u8], reason: Option<Reason>) -> Option<Proof> {
-        let (secret_index, mistake) = self.keys.any(message, &self.reading.claimed)?;
+        let any = |form| self.keys.any(message, form, &self.reading.claimed);
+        let (secret_index, mistake) = any(Raw).or_else(|| any(Canonical))?;
         self.proof(secret_index, [reason, mistake])
     }
 
