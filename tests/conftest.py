@@ -9,6 +9,7 @@ import json
 import os
 import queue
 import signal
+import socket
 import socketserver
 import subprocess
 import sys
@@ -282,9 +283,28 @@ class Listening:
         headers[SIGNATURE_HEADER] = sign(body, HOOK_SECRET) if signature is None else signature
         return self.ask("POST", path, body, {"Content-Type": "application/json", **headers})[0]
 
-    def end(self, number: int = signal.SIGINT) -> tuple[int, str]:
+    def watch(self) -> socket.socket:
+        """Ask for what the page is told, as the page does."""
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        host = f"127.0.0.1:{self.port}"
+        connection.sendall(f"GET /_listen/events HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        return connection
+
+    @staticmethod
+    def events(connection: socket.socket) -> Iterator[tuple[str, Any]]:
+        """Yield what a page is told."""
+        with connection.makefile("rb") as stream:
+            assert stream.readline().split()[1] == b"200"
+            while stream.readline().strip():
+                pass
+            while name := stream.readline():
+                data = stream.readline()
+                assert stream.readline() == b"\n"
+                yield name.decode()[7:-1], json.loads(data.decode()[6:])
+
+    def end(self) -> tuple[int, str]:
         """Press Ctrl-C; return the exit code and what it wrote to standard error."""
-        self.process.send_signal(number)
+        self.process.send_signal(signal.SIGINT)
         try:
             code = self.process.wait(timeout=10)
         finally:
