@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
+import json
+import os
+import queue
+import signal
+import socket
 import socketserver
 import subprocess
 import sys
+import sysconfig
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pytest
+from flask import Flask, request
+from werkzeug.serving import make_server
 
-from extracta_rs import AsyncClient, Client
+from extracta_rs import SIGNATURE_HEADER, AsyncClient, Client, sign, verify_signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from extracta_rs.testing import Emulator
 
+COMMAND = Path(sysconfig.get_path("scripts")) / "extracta-rs"
+HOOK_SECRET = "E_AI_K_listen-säcret"
 CHILDREN = Path(__file__).parent / "children"
 FIELDS = [{"key": "total", "description": "the total", "example": "12.50"}]
 
@@ -178,3 +189,146 @@ def start() -> Callable[..., subprocess.Popen[str]]:
 @pytest.fixture
 def end() -> Callable[..., str]:
     return finish
+
+
+@dataclass
+class App:
+    """A Flask app that verifies its deliveries and remembers all that came."""
+
+    url: str = ""
+    status: int = 204
+    came: list[tuple[bytes, dict[str, str]]] = field(default_factory=list)
+    secret: str = HOOK_SECRET
+
+    def receive(self) -> tuple[str, int]:
+        body = request.get_data()
+        self.came.append((body, dict(request.headers)))
+        if not verify_signature(body, request.headers.get(SIGNATURE_HEADER), self.secret):
+            return "forged", 401
+        return "" if self.status == 204 else f"the app says {self.status}", self.status
+
+
+@pytest.fixture
+def app() -> Iterator[App]:
+    """Such an app, served on a port of its own."""
+    app, flask = App(), Flask("app")
+    flask.post("/webhooks/extracta")(app.receive)
+    server = make_server("127.0.0.1", 0, flask, threaded=True)
+    app.url = f"http://127.0.0.1:{server.server_port}/webhooks/extracta"
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    yield app
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+class Listening:
+    """`extracta-rs listen` in a process of its own."""
+
+    def __init__(self, *args: str, as_json: bool = True, secret: str = HOOK_SECRET) -> None:
+        self.process = subprocess.Popen(
+            [COMMAND, "listen", "--port", "0", *(["--json"] if as_json else []), *args],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            env={**os.environ, "EXTRACTA_WEBHOOK_SECRET": secret, "PYTHONWARNINGS": "error"},
+        )
+        self._lines: queue.Queue[str] = queue.Queue()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        first = self.line()
+        self.url = json.loads(first)["url"] if as_json else first.split()[2]
+        self.port = int(self.url.split(":")[2].rstrip("/"))
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self._lines.put(line)
+
+    def line(self) -> str:
+        """Return the next line that it prints."""
+        try:
+            return self._lines.get(timeout=20)
+        except queue.Empty:
+            raise AssertionError("listen prints nothing more") from None
+
+    def told(self) -> dict[str, Any]:
+        """Return the next delivery that it prints as JSON."""
+        told: dict[str, Any] = json.loads(self.line())
+        return told
+
+    def ask(
+        self,
+        method: str,
+        path: str = "/",
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Make a request; return status, headers and body of the answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, dict(answer.getheaders()), answer.read()
+        finally:
+            connection.close()
+
+    def deliver(
+        self, body: bytes, signature: str | None = None, path: str = "/", **headers: str
+    ) -> int:
+        """Send a delivery, with the right signature by default; return the status."""
+        headers[SIGNATURE_HEADER] = sign(body, HOOK_SECRET) if signature is None else signature
+        return self.ask("POST", path, body, {"Content-Type": "application/json", **headers})[0]
+
+    def watch(self) -> socket.socket:
+        """Ask for what the page is told, as the page does."""
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        host = f"127.0.0.1:{self.port}"
+        connection.sendall(f"GET /_listen/events HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        return connection
+
+    @staticmethod
+    def events(connection: socket.socket) -> Iterator[tuple[str, Any]]:
+        """Yield what a page is told."""
+        with connection.makefile("rb") as stream:
+            assert stream.readline().split()[1] == b"200"
+            while stream.readline().strip():
+                pass
+            while name := stream.readline():
+                data = stream.readline()
+                assert stream.readline() == b"\n"
+                yield name.decode()[7:-1], json.loads(data.decode()[6:])
+
+    def end(self) -> tuple[int, str]:
+        """Press Ctrl-C; return the exit code and what it wrote to standard error."""
+        self.process.send_signal(signal.SIGINT)
+        try:
+            code = self.process.wait(timeout=10)
+        finally:
+            self.process.kill()
+            self._reader.join()
+        assert self.process.stdout
+        assert self.process.stderr
+        with self.process.stdout, self.process.stderr:
+            return code, self.process.stderr.read()
+
+
+@pytest.fixture
+def listen() -> Iterator[Callable[..., Listening]]:
+    """Start `extracta-rs listen`, which must end well at the end of the test."""
+    with contextlib.ExitStack() as stack:
+
+        def start(*args: str, **options: Any) -> Listening:
+            listening = Listening(*args, **options)
+
+            def end() -> None:
+                if listening.process.poll() is None:
+                    assert listening.end() == (0, "")
+
+            stack.callback(end)
+            return listening
+
+        yield start

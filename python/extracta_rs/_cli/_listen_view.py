@@ -126,7 +126,7 @@ def plain(text: str) -> str:
     """Return a text that a terminal can only show: nothing in it moves, colours or hides."""
     return "".join(
         char.encode("unicode_escape").decode()
-        if unicodedata.category(char) in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
+        if unicodedata.category(char)[0] == "C" or unicodedata.category(char) in ("Zl", "Zp")
         else char
         for char in text
     )
