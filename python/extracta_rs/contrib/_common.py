@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from ..exceptions import ConfigurationError, SignatureVerificationError, WebhookPayloadError
-from ..webhooks import Header, Secret, WebhookEvent, unwrap, verify_signature
+from ..webhooks import SIGNATURE_HEADER, Header, Secret, WebhookEvent, unwrap, verify_signature
 
 DEFAULT_PATH: Final = "/webhooks/extracta"
 DEFAULT_MAX_BODY_SIZE: Final = 10_000_000
 EVENT_KEY: Final = "extracta.event"
+SIGNATURE_VARIABLE: Final = "HTTP_" + SIGNATURE_HEADER.upper().replace("-", "_")
 
 LARGE: Final = 64 * 1024
 """Bodies of this size and more are verified and parsed off the event loop. Below it that takes
@@ -162,12 +164,13 @@ class Receiver:
         self,
         body: bytes,
         header: Header,
-        run: Callable[..., Awaitable[WebhookEvent]] = asyncio.to_thread,
+        run: Callable[..., Awaitable[Any]] = asyncio.to_thread,
     ) -> WebhookEvent:
         """Do as `open`, for a large body in another thread."""
         if len(body) < LARGE:
             return self.open(body, header)
-        return await run(self.open_whole, body, header)
+        event: WebhookEvent = await run(self.open_whole, body, header)
+        return event
 
     def open_whole(self, body: bytes, header: Header) -> WebhookEvent:
         """Do as `open`, and parse: a handler that asks for the files then is not kept waiting."""
@@ -192,12 +195,14 @@ def _usable(secret: Secret | None) -> Secret:
     return secret
 
 
-def not_installed(
-    error: ModuleNotFoundError, module: str, framework: str, package: str
-) -> ModuleNotFoundError:
-    """Return what to raise where a framework could not be imported."""
-    if (error.name or "").partition(".")[0] != package:
-        return error  # the framework is there, but something that it needs is not
-    return ModuleNotFoundError(
-        f"extracta_rs.{module} needs {framework}: pip install {package}", name=package
-    )
+@contextmanager
+def needs(package: str, framework: str) -> Iterator[None]:
+    """Say what to install where the imports within fail because the framework is not there."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != package:
+            raise  # the framework is there, but something that it needs is not
+        raise ModuleNotFoundError(
+            f"extracta_rs.{package} needs {framework}: pip install {package}", name=package
+        ) from None

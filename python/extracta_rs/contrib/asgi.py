@@ -28,6 +28,8 @@ class WebhookMiddleware:
     touched. Large bodies are verified in a thread, so that the event loop goes on.
 
     ```python
+    from extracta_rs.asgi import WebhookMiddleware
+
     async def app(scope, receive, send):
         event = scope["extracta.event"]
         print(event.event, event.dedupe_keys)

@@ -9,10 +9,16 @@ from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any, Concatenate, ParamSpec
 
-from ..webhooks import SIGNATURE_HEADER, Secret, WebhookEvent
-from ._common import DEFAULT_MAX_BODY_SIZE, Receiver, RefusedError, not_installed
+from ..webhooks import Secret, WebhookEvent
+from ._common import (
+    DEFAULT_MAX_BODY_SIZE,
+    SIGNATURE_VARIABLE,
+    Receiver,
+    RefusedError,
+    needs,
+)
 
-try:
+with needs("django", "Django"):
     # Django has no types of its own; who has `django-stubs` sees them here, too.
     from django.http import (  # type: ignore[import-untyped, unused-ignore]
         HttpRequest,
@@ -21,8 +27,6 @@ try:
     from django.views.decorators.csrf import (  # type: ignore[import-untyped, unused-ignore]
         csrf_exempt,
     )
-except ModuleNotFoundError as error:
-    raise not_installed(error, "django", "Django", "django") from None
 
 __all__ = ["webhook"]
 
@@ -79,7 +83,9 @@ def webhook(
         @wraps(view)
         def receive(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> Any:
             try:
-                event = receiver.open(_body(request, receiver), _signature(request))
+                event = receiver.open(
+                    _body(request, receiver), request.META.get(SIGNATURE_VARIABLE)
+                )
             except RefusedError as refused:
                 return _refuse(refused, request)
             answer = view(request, event, *args, **kwargs)
@@ -90,7 +96,7 @@ def webhook(
             try:
                 # The body may be in a file.
                 body = await asyncio.to_thread(_body, request, receiver)
-                event = await receiver.open_off_loop(body, _signature(request))
+                event = await receiver.open_off_loop(body, request.META.get(SIGNATURE_VARIABLE))
             except RefusedError as refused:
                 return _refuse(refused, request)
             answer = await view(request, event, *args, **kwargs)
@@ -102,11 +108,6 @@ def webhook(
         return exempt
 
     return decorate
-
-
-def _signature(request: HttpRequest) -> str | None:
-    value: str | None = request.headers.get(SIGNATURE_HEADER)
-    return value
 
 
 def _body(request: HttpRequest, receiver: Receiver) -> bytes:

@@ -4,12 +4,10 @@ Annotations must be real here: FastAPI does not find the names of those that are
 """
 
 from ..webhooks import Secret, WebhookEvent
-from ._common import DEFAULT_MAX_BODY_SIZE, Receiver, RefusedError, not_installed
+from ._common import DEFAULT_MAX_BODY_SIZE, Receiver, RefusedError, needs
 
-try:
+with needs("fastapi", "FastAPI"):
     from fastapi import HTTPException, Request
-except ModuleNotFoundError as error:
-    raise not_installed(error, "fastapi", "FastAPI", "fastapi") from None
 from .starlette import receive_event
 
 __all__ = ["Webhook"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import IO, TYPE_CHECKING, Concatenate, ParamSpec, TypeAlias, cast
+from typing import IO, Concatenate, ParamSpec, TypeAlias, cast
 
 from ..webhooks import SIGNATURE_HEADER, Secret, WebhookEvent
 from ._common import (
@@ -14,25 +14,21 @@ from ._common import (
     Receiver,
     RefusedError,
     incomplete,
-    not_installed,
+    needs,
     too_large,
 )
 
-try:
+with needs("flask", "Flask"):
     from flask import Blueprint, Response, current_app, request
-except ModuleNotFoundError as error:
-    raise not_installed(error, "flask", "Flask", "flask") from None
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
-
-if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
+    from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 __all__ = ["webhook", "webhook_blueprint"]
 
 _JSON = "application/json"
 
 P = ParamSpec("P")
-Answer: TypeAlias = "ResponseReturnValue | Awaitable[ResponseReturnValue | None] | None"
+Answer: TypeAlias = ResponseReturnValue | Awaitable[ResponseReturnValue | None] | None
 
 
 def webhook(

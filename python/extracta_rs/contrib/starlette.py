@@ -11,14 +11,12 @@ from inspect import isawaitable, iscoroutinefunction
 from typing import TypeAlias, cast
 
 from ..webhooks import SIGNATURE_HEADER, Secret, WebhookEvent
-from ._common import DEFAULT_MAX_BODY_SIZE, Receiver, RefusedError, incomplete, not_installed
+from ._common import DEFAULT_MAX_BODY_SIZE, Receiver, RefusedError, incomplete, needs
 
-try:
+with needs("starlette", "Starlette"):
     from starlette.concurrency import run_in_threadpool
     from starlette.requests import ClientDisconnect, Request
     from starlette.responses import Response
-except ModuleNotFoundError as error:
-    raise not_installed(error, "starlette", "Starlette", "starlette") from None
 
 __all__ = ["webhook"]
 

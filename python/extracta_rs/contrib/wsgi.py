@@ -5,8 +5,14 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from ..webhooks import SIGNATURE_HEADER
-from ._common import DEFAULT_MAX_BODY_SIZE, DEFAULT_PATH, EVENT_KEY, Receiver, RefusedError
+from ._common import (
+    DEFAULT_MAX_BODY_SIZE,
+    DEFAULT_PATH,
+    EVENT_KEY,
+    SIGNATURE_VARIABLE,
+    Receiver,
+    RefusedError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,8 +21,6 @@ if TYPE_CHECKING:
     from ..webhooks import Secret
 
 __all__ = ["WebhookMiddleware"]
-
-_SIGNATURE = "HTTP_" + SIGNATURE_HEADER.upper().replace("-", "_")
 
 
 class WebhookMiddleware:
@@ -27,6 +31,8 @@ class WebhookMiddleware:
     not touched.
 
     ```python
+    from extracta_rs.wsgi import WebhookMiddleware
+
     def app(environ, start_response):
         event = environ["extracta.event"]
         print(event.event, event.dedupe_keys)
@@ -77,7 +83,7 @@ class WebhookMiddleware:
             terminated=bool(environ.get("wsgi.input_terminated")),
         )
         body = self._receiver.read(environ["wsgi.input"], length)
-        environ[EVENT_KEY] = self._receiver.open(body, environ.get(_SIGNATURE))
+        environ[EVENT_KEY] = self._receiver.open(body, environ.get(SIGNATURE_VARIABLE))
         environ["wsgi.input"] = io.BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
         environ.pop("HTTP_TRANSFER_ENCODING", None)
