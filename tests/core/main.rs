@@ -6,6 +6,9 @@
 mod decisions;
 #[cfg(feature = "emulator")]
 mod emulator;
+mod exact;
 mod gate;
 mod javascript;
+mod seeds;
+mod v8;
 mod webhook;
