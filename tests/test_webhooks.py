@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import hashlib
 import json
 import pickle
@@ -55,7 +54,7 @@ def test_an_event_has_everything() -> None:
     assert event.raw == deliver(FILE)
     assert "raw" not in repr(event)
     assert pickle.loads(pickle.dumps(event)) == event
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError, match="cannot be changed"):
         event.event = "x"  # type: ignore[misc]
 
 
@@ -125,11 +124,11 @@ def test_an_event_that_contradicts_the_signed_files_is_told(
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b'{"event":"a.b","result":{"fileId":"x"}}', "`result` is a dict"),
-        (b'{"event":"a.b","result":null}', "`result` is a NoneType"),
-        (b'{"event":"a.b","result":[{},1]}', "`result` has a int"),
-        (b"[[]]", "`result` has a list"),
-        (b'{"event":1,"result":[]}', "`event` is a int"),
+        (b'{"event":"a.b","result":{"fileId":"x"}}', "`result` is an object"),
+        (b'{"event":"a.b","result":null}', "`result` is null"),
+        (b'{"event":"a.b","result":[{},1]}', "`result` has a number"),
+        (b"[[]]", "`result` has an array"),
+        (b'{"event":1,"result":[]}', "`event` is a number"),
     ],
 )
 def test_a_signed_body_of_another_shape_is_a_payload_error(body: bytes, message: str) -> None:

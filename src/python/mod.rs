@@ -18,6 +18,7 @@ mod load;
 mod log;
 mod progress;
 mod runtime;
+mod unwrapped;
 mod waiting;
 mod webhook;
 
@@ -33,6 +34,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(waiting::read_batch_token, module)?)?;
     module.add_function(wrap_pyfunction!(arguments::check_wait, module)?)?;
     webhook::register(module)?;
+    unwrapped::register(module)?;
     #[cfg(feature = "emulator")]
     emulator::register(module)?;
     Ok(())

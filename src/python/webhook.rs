@@ -10,7 +10,6 @@ use pyo3::types::{
     IntoPyDict, PyByteArray, PyBytes, PyDict, PyList, PyMemoryView, PySequence, PyString,
 };
 
-use super::convert::json_to_python;
 use crate::core::javascript::SyntaxError;
 use crate::core::webhook::{self, Refusal, Verified};
 
@@ -21,13 +20,13 @@ const LARGE: usize = 64 * 1024;
 const LONE_SURROGATE: SyntaxError = SyntaxError { offset: 0, what: "the str has lone surrogates" };
 
 /// A raw body that cannot change any more.
-enum Body<'py> {
+pub(super) enum Body<'py> {
     Bytes(Bound<'py, PyBytes>),
     Text(Bound<'py, PyString>),
 }
 
 impl<'py> Body<'py> {
-    fn new(body: &Bound<'py, PyAny>) -> PyResult<Self> {
+    pub(super) fn new(body: &Bound<'py, PyAny>) -> PyResult<Self> {
         if let Ok(bytes) = body.cast::<PyBytes>() {
             return Ok(Self::Bytes(bytes.clone()));
         }
@@ -42,7 +41,7 @@ impl<'py> Body<'py> {
     }
 
     /// The bytes, where there are any: a lone surrogate has no UTF-8.
-    fn bytes(&self) -> Result<&[u8], SyntaxError> {
+    pub(super) fn bytes(&self) -> Result<&[u8], SyntaxError> {
         match self {
             Self::Bytes(bytes) => Ok(bytes.as_bytes()),
             Self::Text(text) => text.to_str().map(str::as_bytes).map_err(|_| LONE_SURROGATE),
@@ -109,11 +108,15 @@ fn secrets_bytes(secret: &Bound<'_, PyAny>) -> PyResult<Vec<Vec<u8>>> {
 }
 
 /// Runs `work`, without holding the interpreter where that pays.
-fn work_on<T: Send>(py: Python<'_>, body: &[u8], work: impl FnOnce(&[u8]) -> T + Send) -> T {
+pub(super) fn work_on<T: Send>(
+    py: Python<'_>,
+    body: &[u8],
+    work: impl FnOnce(&[u8]) -> T + Send,
+) -> T {
     if body.len() < LARGE { work(body) } else { py.detach(|| work(body)) }
 }
 
-fn verify(
+pub(super) fn verify(
     body: &Body<'_>,
     header: &Bound<'_, PyAny>,
     secret: &Bound<'_, PyAny>,
@@ -152,46 +155,11 @@ fn sign(body: &Bound<'_, PyAny>, secret: &Bound<'_, PyAny>) -> PyResult<String> 
         .map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
-type Unwrapped<'py> = (Bound<'py, PyBytes>, Bound<'py, PyAny>, Vec<String>);
-
-/// The raw body, the delivery as a dict whose `result` was parsed from the verified bytes alone,
-/// and the dedupe keys.
-#[pyfunction]
-fn unwrap_webhook<'py>(
-    body: &Bound<'py, PyAny>,
-    header: &Bound<'py, PyAny>,
-    secret: &Bound<'py, PyAny>,
-) -> PyResult<Unwrapped<'py>> {
-    let py = body.py();
-    let body = Body::new(body)?;
-    let signed = match verify(&body, header, secret)? {
-        Ok(verified) => verified.signed,
-        Err(refusal) => return Err(refused(py, &refusal)),
-    };
-    let bytes = body.bytes().map_err(invalid)?;
-    let result = bytes.get(signed.clone()).unwrap_or_default();
-    let before = bytes.get(..signed.start).unwrap_or_default();
-    let behind = bytes.get(signed.end..).unwrap_or_default();
-    let envelope = json_to_python(py, &[before, b"null", behind].concat())?;
-    let envelope = if envelope.is_none() { PyDict::new(py).into_any() } else { envelope };
-    envelope.set_item("result", json_to_python(py, result)?)?;
-    let keys = if result.starts_with(b"[") {
-        work_on(py, result, webhook::dedupe_keys).map_err(invalid)?
-    } else {
-        Vec::new()
-    };
-    let raw = match &body {
-        Body::Bytes(bytes) => bytes.clone(),
-        Body::Text(_) => PyBytes::new(py, bytes),
-    };
-    Ok((raw, envelope, keys))
-}
-
-fn invalid(error: SyntaxError) -> PyErr {
+pub(super) fn invalid(error: SyntaxError) -> PyErr {
     PyValueError::new_err(format!("the body is not JSON: {error}"))
 }
 
-fn refused(py: Python<'_>, refusal: &Refusal) -> PyErr {
+pub(super) fn refused(py: Python<'_>, refusal: &Refusal) -> PyErr {
     let made = [("reason", refusal.reason())].into_py_dict(py).and_then(|fields| {
         let class = py.get_type::<SignatureVerificationError>();
         class.call((refusal.to_string(),), Some(&fields))
@@ -201,6 +169,5 @@ fn refused(py: Python<'_>, refusal: &Refusal) -> PyErr {
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(verify_signature, module)?)?;
-    module.add_function(wrap_pyfunction!(sign, module)?)?;
-    module.add_function(wrap_pyfunction!(unwrap_webhook, module)?)
+    module.add_function(wrap_pyfunction!(sign, module)?)
 }

@@ -7,9 +7,11 @@
 mod body;
 mod dedupe;
 mod secret;
+mod shape;
 mod verify;
 
 pub use body::Generation;
 pub use dedupe::dedupe_keys;
 pub use secret::UnusableSecret;
+pub use shape::{Kind, WrongShape, check_shape};
 pub use verify::{Matched, Refusal, SignError, Verified, sign, verify};
