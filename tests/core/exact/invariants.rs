@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use extracta_rs::core::javascript::{Event, MAX_DEPTH, Reader, stringify};
 use extracta_rs::core::webhook::{
-    Generation, Matched, Refusal, SignError, dedupe_keys, sign, verify,
+    Generation, Matched, Refusal, SignError, check_shape, dedupe_keys, sign, verify,
 };
 use fastrand::Rng;
 use serde::de::IgnoredAny;
@@ -36,16 +36,27 @@ impl<'a> Input<'a> {
         Rng::with_seed(self.body.iter().fold(0xcbf2_9ce4_8422_2325, mix))
     }
 
-    /// The body itself, and bodies with it as their `result`.
-    fn bodies(&self) -> [Vec<u8>; 4] {
+    /// The body itself, and bodies with it as their `result`; sometimes a long one, of which
+    /// `verify` first looks at both ends, with an end of what it sees anywhere.
+    fn bodies(&self, rng: &mut Rng) -> Vec<Vec<u8>> {
         let around =
             |before: &str, behind: &str| [before.as_bytes(), self.body, behind.as_bytes()].concat();
-        [
+        let mut bodies = vec![
             self.body.to_vec(),
             around("{\"event\":\"a.b\",\"result\":", "}"),
             around("{\"result\":", ",\"event\":\"extraction.processed\"}\n"),
             around(" {\"r\\u0065sult\":[{\"result\":1}],\"x\":{\"result\":2},\"result\" : ", " } "),
-        ]
+        ];
+        let mut padding = || "x".repeat(4100 - rng.usize(..60 + self.body.len().min(4000)));
+        let padded = match self.body.len() % 8 {
+            0 => around(&format!("{{\"event\":\"{}\",\"result\":", padding()), "}"),
+            1 => around("{\"result\":", &format!(",\"event\":\"{}\"}}", padding())),
+            2 => around("{\"result\":", &format!(",\"x\":[],\"result\":[\"{}\"]}}", padding())),
+            3 => around(&format!("{{\"result\":[\"{}\"],\"a\":", padding()), "}"),
+            _ => return bodies,
+        };
+        bodies.push(padded);
+        bodies
     }
 }
 
@@ -54,7 +65,7 @@ pub fn verify_holds(data: &[u8]) {
     let input = Input::new(data);
     let mut rng = input.rng();
     check_text(input.body, &mut rng);
-    for body in input.bodies() {
+    for body in input.bodies(&mut rng) {
         let document = model::read(&body);
         check_verdict(&body, input.header, input.secret, document.as_ref());
         check_sign(&body, input.secret, document.as_ref());
@@ -93,11 +104,15 @@ pub fn verify_holds(data: &[u8]) {
 pub fn unwrap_holds(data: &[u8]) {
     let input = Input::new(data);
     let mut rng = input.rng();
-    for body in input.bodies() {
+    for body in input.bodies(&mut rng) {
         let Ok(header) = sign(&body, input.secret) else { continue };
         let checked = verify(&body, Some(header.as_bytes()), &[input.secret]).unwrap();
-        let signed = checked.expect("a body that was just signed").signed;
+        let verified = checked.expect("a body that was just signed");
+        let signed = verified.signed;
         let result = &body[signed.clone()];
+        let shape = check_shape(&body, signed.clone(), verified.event.clone());
+        let event = verified.event.as_ref().map_or(&b"null"[..], |event| &body[event.clone()]);
+        assert_eq!(shape.is_ok(), is_delivery(result, event), "{shape:?}");
         check_text(result, &mut rng);
         let (before, behind) = (&body[..signed.start], &body[signed.end..]);
         let envelope = [before, b"null", behind].concat();
@@ -115,6 +130,13 @@ pub fn unwrap_holds(data: &[u8]) {
             assert_eq!(dedupe_keys(spelling).unwrap(), expected);
         }
     }
+}
+
+/// Whether it is a list of objects, and a string or null.
+fn is_delivery(result: &[u8], event: &[u8]) -> bool {
+    let Some(Document { top: Top::Array(files), .. }) = model::read(result) else { return false };
+    files.iter().all(|file| result[file.start] == b'{')
+        && (event.starts_with(b"\"") || event == b"null")
 }
 
 /// The reader and the writer, against the model and against `serde_json`.
