@@ -79,7 +79,7 @@ pub fn printed(value: f64) -> String {
         return "0".into();
     }
     let sign = if value < 0.0 { "-" } else { "" };
-    let shortest = format!("{:e}", value.abs());
+    let shortest = nearest(value.abs());
     let (mantissa, exponent) = shortest.split_once('e').unwrap();
     let digits = mantissa.replace('.', "");
     let point = exponent.parse::<i32>().unwrap() + 1;
@@ -98,4 +98,21 @@ pub fn printed(value: f64) -> String {
     let (first, rest) = digits.split_at(1);
     let dot = if rest.is_empty() { "" } else { "." };
     format!("{sign}{first}{dot}{rest}e{:+}", point - 1)
+}
+
+/// The fewest digits that read back as the same double; of several the nearest, of two as near
+/// the even ones, for which Rust's own shortest digits do not care.
+fn nearest(value: f64) -> String {
+    let shortest = format!("{value:e}");
+    let digits = shortest.bytes().take_while(|&byte| byte != b'e').filter(u8::is_ascii_digit);
+    let nearest = format!("{value:.*e}", digits.count() - 1);
+    if nearest.parse() == Ok(value) { nearest } else { shortest }
+}
+
+#[test]
+fn of_two_numbers_as_near_the_even_one_is_printed() {
+    assert_eq!(printed(900_719_925_474_099.25), "900719925474099.2");
+    assert_eq!(printed(5e-324), "5e-324");
+    assert_eq!(printed(9_007_199_254_740_993.0 * 2.0), "18014398509481984");
+    assert_eq!(printed(2_f64.powi(-44)), "5.684341886080802e-14");
 }

@@ -19,6 +19,10 @@ pub const KINDS: &[(&str, Make)] = &[
         format!("{}{}.{}", sign(rng), integer(rng, whole), digits(rng, fraction))
     }),
     ("halfway between two doubles", |rng| halfway(rng, "")),
+    ("as near to two shortest ones", |rng| {
+        let fraction = pick(rng, &["125", "25", "375", "5", "625", "75", "875"]);
+        format!("{}{}.{fraction}", sign(rng), rng.u64(1 << 46..1 << 53))
+    }),
     ("just above halfway", |rng| halfway(rng, "0000000000000000000000000000001")),
     ("subnormals", |rng| format!("{:e}", f64::from_bits(rng.u64(..1 << 52)))),
     ("subnormals with 17 digits", |rng| format!("{:.16e}", f64::from_bits(rng.u64(..1 << 52)))),
