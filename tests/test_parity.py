@@ -21,7 +21,9 @@ PAIRS = [
 ]
 # What differs: closing has a word of its own on asyncio, and the protocols have theirs.
 ONLY_ASYNC = {"AsyncClient": {"aclose"}}
-NOT_AWAITED = {"resume", "wait_many", "close", "token", "verify_signature", "unwrap"}
+NOT_AWAITED = {
+    "resume", "wait_many", "close", "token", "verify_signature", "unwrap", "explain_signature",
+}  # fmt: skip
 FUNCTIONS = ["upload_files", "get_batch_results", "poll_batch"]
 pairs = pytest.mark.parametrize(("blocking", "twin"), PAIRS, ids=lambda face: face.__name__)
 

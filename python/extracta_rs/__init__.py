@@ -56,7 +56,15 @@ if TYPE_CHECKING:
         UploadedFile,
         UploadFile,
     )
-    from .webhooks import SIGNATURE_HEADER, WebhookEvent, sign, unwrap, verify_signature
+    from .webhooks import (
+        SIGNATURE_HEADER,
+        SignatureReport,
+        WebhookEvent,
+        explain_signature,
+        sign,
+        unwrap,
+        verify_signature,
+    )
 
 __all__ = [
     "SIGNATURE_HEADER",
@@ -88,6 +96,7 @@ __all__ = [
     "RateLimitError",
     "ResponseFormatError",
     "ServerError",
+    "SignatureReport",
     "SignatureVerificationError",
     "UploadFile",
     "UploadOutcomeUnknownError",
@@ -96,6 +105,7 @@ __all__ = [
     "WebhookEvent",
     "WebhookPayloadError",
     "__version__",
+    "explain_signature",
     "get_batch_results",
     "get_batch_results_async",
     "poll_batch",
@@ -128,7 +138,15 @@ _HOMES = {
         "UploadFile",
         "UploadedFile",
     ),
-    "webhooks": ("SIGNATURE_HEADER", "WebhookEvent", "sign", "unwrap", "verify_signature"),
+    "webhooks": (
+        "SIGNATURE_HEADER",
+        "SignatureReport",
+        "WebhookEvent",
+        "explain_signature",
+        "sign",
+        "unwrap",
+        "verify_signature",
+    ),
 }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from typing import Any, Generic, Literal, TypeVar, final, overload
 
 from .models import BatchResults, Classification, Extraction, FileInput
+from .webhooks import SignatureReason
 
 _T = TypeVar("_T")
 _Options = tuple[float | None, float, float, float]
@@ -19,6 +20,7 @@ __all__ = [
     "__version__",
     "batch_token",
     "check_wait",
+    "explain_signature",
     "finish_emulator_calls",
     "read_batch_token",
     "sign",
@@ -37,9 +39,15 @@ class Call(Awaitable[_T], Generic[_T]):
 @final
 class Unwrapped:
     def __new__(
-        cls, raw: bytes, signed: tuple[int, int], event: tuple[int, int] | None
+        cls,
+        raw: bytes,
+        signed: tuple[int, int],
+        event: tuple[int, int] | None,
+        rebuilt: bytes | None,
     ) -> Unwrapped: ...
-    def __getnewargs__(self) -> tuple[bytes, tuple[int, int], tuple[int, int] | None]: ...
+    def __getnewargs__(
+        self,
+    ) -> tuple[bytes, tuple[int, int], tuple[int, int] | None, bytes | None]: ...
     @property
     def raw(self) -> bytes: ...
     def event(self) -> str | None: ...
@@ -123,6 +131,11 @@ def verify_signature(
     header: str | bytes | None,
     secret: str | bytes | Sequence[str | bytes],
 ) -> bool: ...
+def explain_signature(
+    body: bytes | bytearray | memoryview | str,
+    header: str | bytes | None,
+    secret: str | bytes | Sequence[str | bytes],
+) -> tuple[Literal["raw", "canonical"] | None, int | None, SignatureReason, str]: ...
 def sign(body: bytes | bytearray | memoryview | str, secret: str | bytes) -> str: ...
 def unwrap_webhook(
     body: bytes | bytearray | memoryview | str,

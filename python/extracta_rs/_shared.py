@@ -15,7 +15,7 @@ from .models import BatchRef
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from .webhooks import Body, Header, WebhookEvent
+    from .webhooks import Body, Header, SignatureReport, WebhookEvent
 
 Seconds = float | timedelta
 WaitOptions = tuple[float | None, float, float, float]
@@ -124,7 +124,8 @@ class BaseClient:
             ca_bundle: a PEM file of certificates to trust besides the system's.
             user_agent: the `User-Agent` header; by default this package and Python's version.
             allow_insecure_http: allow plain http to other machines than this one.
-            webhook_secret: the secret, or secrets, of `unwrap` and `verify_signature`.
+            webhook_secret: the secret, or secrets, of `unwrap`, `verify_signature` and
+                `explain_signature`.
 
         Raises:
             ConfigurationError: a setting is unusable; the message names it.
@@ -173,6 +174,12 @@ class BaseClient:
         from .webhooks import verify_signature
 
         return verify_signature(body, header, self._secrets())
+
+    def explain_signature(self, body: Body, header: Header) -> SignatureReport:
+        """Tell what is wrong with a webhook's signature; see `explain_signature`."""
+        from .webhooks import explain_signature
+
+        return explain_signature(body, header, self._secrets())
 
     def unwrap(self, body: Body, header: Header) -> WebhookEvent:
         """Verify a webhook with `webhook_secret` and parse it; see `unwrap`."""

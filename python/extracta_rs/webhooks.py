@@ -9,15 +9,19 @@ there is no time in it, and that the raw body of the request is needed, not its 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from . import _core
 from .models import FileResult
 
 __all__ = [
     "SIGNATURE_HEADER",
+    "SignatureReason",
+    "SignatureReport",
     "WebhookEvent",
+    "explain_signature",
     "sign",
     "unwrap",
     "verify_signature",
@@ -29,6 +33,40 @@ SIGNATURE_HEADER: Final = "x-webhook-signature"
 Body: TypeAlias = bytes | bytearray | memoryview | str
 Header: TypeAlias = str | bytes | None
 Secret: TypeAlias = str | bytes | Sequence[str | bytes]
+
+SignatureReason: TypeAlias = Literal[
+    "valid",
+    "missing_header",
+    "not_base64",
+    "wrong_length",
+    "empty_body",
+    "malformed_body",
+    "no_result",
+    "mismatch",
+    "hex_signature",
+    "base64_variant",
+    "dressed_header",
+    "prefix_kept",
+    "secret_not_stripped",
+    "signer_secret_not_stripped",
+    "whole_body_signed",
+    "decoded_as_latin1",
+    "encoded_as_latin1",
+    "encoded_as_utf16",
+    "byte_order_mark",
+    "python_bytes",
+    "python_dict",
+    "json_twice",
+    "wrapped_body",
+    "base64_body",
+    "looks_hex",
+    "looks_compressed",
+    "looks_python_dict",
+    "looks_replaced",
+    "looks_wrong_charset",
+    "looks_sorted",
+]
+"""What `SignatureReport.reason` may be; `docs/explain.md` says what to do about each."""
 
 _NOT_PROCESSED = frozenset({"waiting", "processing", "failed"})
 
@@ -101,9 +139,9 @@ class WebhookEvent:
         return _is_consistent(self.feature, self.action, self.files)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the vendor's JSON, untouched; a bare list (legacy) as `{"result": [...]}`.
+        """Return the vendor's JSON; a bare list (legacy) as `{"result": [...]}`.
 
-        Only its `result` is signed.
+        Its `result` is as it was signed, whatever the body's spelling; nothing else is signed.
         """
         return self._data
 
@@ -177,6 +215,78 @@ def verify_signature(body: Body, header: Header, secret: Secret) -> bool:
         False
     """
     return _core.verify_signature(body, header, secret)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureReport:
+    """What is right or wrong with a signature. Holds no secret and no expected signature.
+
+    Attributes:
+        valid: what `verify_signature` returns.
+        matched: "raw" where the signature holds for the bytes of the body, "canonical" where it
+            holds once they are rebuilt as Node.js writes them, None where it does not hold.
+        secret_index: which of the secrets made the signature, counted from 0. Also known where a
+            mistake was proved; otherwise None.
+        reason: one of
+
+            - "valid": the signature holds;
+            - certain: "missing_header", "not_base64", "wrong_length" (the header is not base64 of
+              32 bytes), "empty_body", "malformed_body" (it is not JSON), "no_result";
+            - proved, for with the mistake undone the signature holds. The signer made these:
+              "hex_signature" (instead of base64), "base64_variant" (url-safe or without `=`),
+              "prefix_kept" (the key has the secret's `E_AI_K_`), "signer_secret_not_stripped"
+              (white space behind it), "whole_body_signed" (instead of `result`). The receiver
+              made these: "dressed_header" (quotes or the like around it), "secret_not_stripped"
+              (white space or quotes around it), "decoded_as_latin1", "encoded_as_latin1",
+              "encoded_as_utf16", "byte_order_mark", "python_bytes" and "python_dict" (the `str`
+              of bytes or of a dict), "json_twice" (JSON within a JSON string), "wrapped_body"
+              (the delivery is inside other JSON), "base64_body";
+            - only likely: "looks_hex", "looks_compressed", "looks_python_dict", "looks_replaced"
+              (U+FFFD in the place of characters), "looks_wrong_charset", "looks_sorted" (keys);
+            - "mismatch": none of these: another secret, or the body was changed.
+        hint: what is wrong and what to do, in English sentences. They may be improved: compare
+            `reason`. Where two mistakes were proved, both are told; `reason` is the first.
+    """
+
+    valid: bool
+    matched: Literal["raw", "canonical"] | None
+    secret_index: int | None
+    reason: SignatureReason
+    hint: str
+
+
+def explain_signature(body: Body, header: Header, secret: Secret) -> SignatureReport:
+    """Tell what is wrong with a signature, by undoing the usual mistakes.
+
+    For the developer, not for whoever sent the request: do not answer a request with it. It takes
+    up to a hundred times as long as `verify_signature`, and how long depends on the mistake.
+
+    Args:
+        body: the body of the request, in the form that was passed to `verify_signature`.
+        header: the value of the header `x-webhook-signature`, or None where it is missing.
+        secret: the webhook secret, or several of which any may match.
+
+    Returns:
+        The report. Whatever came over the network, there is one.
+
+    Raises:
+        ValueError: a secret is empty, or nothing but `E_AI_K_`, or there is none.
+        TypeError: `body` is parsed JSON, or an argument has another wrong type.
+
+    Example:
+        >>> body = b'{"event": "extraction.processed", "result": []}'
+        >>> header = sign(body, "E_AI_K_secret")
+        >>> explain_signature(b"\\xef\\xbb\\xbf" + body, header, "E_AI_K_secret").reason
+        'byte_order_mark'
+    """
+    matched, secret_index, reason, hint = _core.explain_signature(body, header, secret)
+    return SignatureReport(
+        valid=matched is not None,
+        matched=matched,
+        secret_index=secret_index,
+        reason=reason,
+        hint=hint,
+    )
 
 
 def sign(body: Body, secret: str | bytes) -> str:

@@ -13,6 +13,7 @@ mod deliver;
 #[cfg(feature = "emulator")]
 mod emulator;
 mod errors;
+mod explain;
 mod files;
 mod load;
 mod log;
@@ -35,6 +36,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(arguments::check_wait, module)?)?;
     webhook::register(module)?;
     unwrapped::register(module)?;
+    module.add_function(wrap_pyfunction!(explain::explain_signature, module)?)?;
     #[cfg(feature = "emulator")]
     emulator::register(module)?;
     Ok(())

@@ -1,7 +1,9 @@
 //! A verified delivery as Python holds it: the body, and which part of it is signed.
 //!
-//! Python's objects are made when they are asked for, from the very bytes that were verified: who
-//! only stores a delivery and answers pays for the check alone.
+//! Python's objects are made when they are asked for, from the very message that was signed: who
+//! only stores a delivery and answers pays for the check alone. Where the message had to be rebuilt
+//! it is kept beside the body, in which other numbers may stand than were signed: `1e400` for
+//! `null`, 2^53 + 1 for 2^53.
 
 use std::ops::Range;
 
@@ -11,11 +13,13 @@ use pyo3::types::{PyBytes, PyDict};
 
 use super::convert::json_to_python;
 use super::webhook::{Body, invalid, refused, verify, work_on};
-use crate::core::webhook::{Verified, WrongShape, check_shape, dedupe_keys};
+use crate::core::javascript::stringify;
+use crate::core::webhook::{Matched, Verified, check_shape, dedupe_keys};
 
 import_exception!(extracta_rs.exceptions, WebhookPayloadError);
 
 type Ends = (usize, usize);
+type Parts = (Py<PyBytes>, Ends, Option<Ends>, Option<Py<PyBytes>>);
 
 #[pyclass(frozen, module = "extracta_rs._core")]
 pub(super) struct Unwrapped {
@@ -23,22 +27,19 @@ pub(super) struct Unwrapped {
     raw: Py<PyBytes>,
     signed: Range<usize>,
     event: Option<Range<usize>>,
+    rebuilt: Option<Py<PyBytes>>,
 }
 
 impl Unwrapped {
-    /// Takes a verified body that was found to have the shape of a delivery.
-    pub(super) fn new(
-        raw: Py<PyBytes>,
-        signed: Range<usize>,
-        event: Option<Range<usize>>,
-        shape: Result<(), WrongShape>,
-    ) -> PyResult<Self> {
-        shape.map_err(|wrong| WebhookPayloadError::new_err(wrong.to_string()))?;
-        Ok(Self { raw, signed, event })
-    }
-
     fn part<'py>(&'py self, py: Python<'py>, range: &Range<usize>) -> &'py [u8] {
         self.raw.as_bytes(py).get(range.clone()).unwrap_or_default()
+    }
+
+    fn message<'py>(&'py self, py: Python<'py>) -> &'py [u8] {
+        match &self.rebuilt {
+            Some(rebuilt) => rebuilt.as_bytes(py),
+            None => self.part(py, &self.signed),
+        }
     }
 }
 
@@ -46,17 +47,21 @@ impl Unwrapped {
 impl Unwrapped {
     /// For pickle: takes what `__getnewargs__` gave.
     #[new]
-    #[pyo3(signature = (raw, signed, event))]
-    fn again(raw: Bound<'_, PyBytes>, signed: Ends, event: Option<Ends>) -> PyResult<Self> {
-        let signed = signed.0..signed.1;
+    #[pyo3(signature = (raw, signed, event, rebuilt))]
+    fn again(
+        raw: Py<PyBytes>,
+        signed: Ends,
+        event: Option<Ends>,
+        rebuilt: Option<Py<PyBytes>>,
+    ) -> Self {
         let event = event.map(|(start, end)| start..end);
-        let shape = check_shape(raw.as_bytes(), signed.clone(), event.clone());
-        Self::new(raw.unbind(), signed, event, shape)
+        Self { raw, signed: signed.0..signed.1, event, rebuilt }
     }
 
-    fn __getnewargs__(&self, py: Python<'_>) -> (Py<PyBytes>, Ends, Option<Ends>) {
+    fn __getnewargs__(&self, py: Python<'_>) -> Parts {
         let ends = |range: &Range<usize>| (range.start, range.end);
-        (self.raw.clone_ref(py), ends(&self.signed), self.event.as_ref().map(ends))
+        let rebuilt = self.rebuilt.as_ref().map(|rebuilt| rebuilt.clone_ref(py));
+        (self.raw.clone_ref(py), ends(&self.signed), self.event.as_ref().map(ends), rebuilt)
     }
 
     /// The value of `event`.
@@ -64,19 +69,20 @@ impl Unwrapped {
         self.event.as_ref().map(|event| json_to_python(py, self.part(py, event))).transpose()
     }
 
-    /// The body as a dict; its `result` is read from the signed bytes alone.
+    /// The body as a dict; its `result` is read from the signed message alone.
     fn data<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let before = self.raw.as_bytes(py).get(..self.signed.start).unwrap_or_default();
-        let behind = self.raw.as_bytes(py).get(self.signed.end..).unwrap_or_default();
+        let body = self.raw.as_bytes(py);
+        let before = body.get(..self.signed.start).unwrap_or_default();
+        let behind = body.get(self.signed.end..).unwrap_or_default();
         let envelope = json_to_python(py, &[before, b"null", behind].concat())?;
         let envelope = if envelope.is_none() { PyDict::new(py).into_any() } else { envelope };
-        envelope.set_item("result", json_to_python(py, self.part(py, &self.signed))?)?;
+        envelope.set_item("result", json_to_python(py, self.message(py))?)?;
         Ok(envelope)
     }
 
     /// One key for each file.
     fn dedupe_keys(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        work_on(py, self.part(py, &self.signed), dedupe_keys).map_err(invalid)
+        work_on(py, self.message(py), dedupe_keys).map_err(invalid)
     }
 }
 
@@ -88,17 +94,20 @@ fn unwrap_webhook(
 ) -> PyResult<Unwrapped> {
     let py = body.py();
     let body = Body::new(body)?;
-    let Verified { signed, event, .. } = match verify(&body, header, secret)? {
+    let Verified { signed, event, matched, .. } = match verify(&body, header, secret)? {
         Ok(verified) => verified,
         Err(refusal) => return Err(refused(py, &refusal)),
     };
-    let bytes = body.bytes().map_err(invalid)?;
-    let shape = work_on(py, bytes, |body| check_shape(body, signed.clone(), event.clone()));
-    let raw = match &body {
-        Body::Bytes(bytes) => bytes.clone(),
-        Body::Text(_) => PyBytes::new(py, bytes),
-    };
-    Unwrapped::new(raw.unbind(), signed, event, shape)
+    let raw = body.to_bytes(py)?;
+    let mut delivery = Unwrapped { raw, signed, event, rebuilt: None };
+    if matched == Matched::Canonical {
+        let rebuilt = work_on(py, delivery.message(py), stringify).map_err(invalid)?;
+        delivery.rebuilt = Some(PyBytes::new(py, &rebuilt).unbind());
+    }
+    let event = delivery.event.as_ref().map(|event| delivery.part(py, event));
+    work_on(py, delivery.message(py), |message| check_shape(message, event))
+        .map_err(|wrong| WebhookPayloadError::new_err(wrong.to_string()))?;
+    Ok(delivery)
 }
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

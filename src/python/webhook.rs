@@ -49,6 +49,15 @@ impl<'py> Body<'py> {
     }
 }
 
+impl Body<'_> {
+    pub(super) fn to_bytes(&self, py: Python<'_>) -> PyResult<Py<PyBytes>> {
+        Ok(match self {
+            Self::Bytes(bytes) => bytes.clone().unbind(),
+            Self::Text(_) => PyBytes::new(py, self.bytes().map_err(invalid)?).unbind(),
+        })
+    }
+}
+
 fn refuse_body(body: &Bound<'_, PyAny>) -> PyErr {
     let kind = type_name(body);
     if !body.is_instance_of::<PyDict>() && !body.is_instance_of::<PyList>() {
@@ -67,7 +76,7 @@ fn type_name(value: &Bound<'_, PyAny>) -> String {
     value.get_type().name().map_or_else(|_| "object".to_owned(), |name| name.to_string())
 }
 
-fn header_bytes(header: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
+pub(super) fn header_bytes(header: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
     if header.is_none() {
         Ok(None)
     } else if let Ok(bytes) = header.cast::<PyBytes>() {
@@ -92,7 +101,7 @@ fn secret_bytes(secret: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
     }
 }
 
-fn secrets_bytes(secret: &Bound<'_, PyAny>) -> PyResult<Vec<Vec<u8>>> {
+pub(super) fn secrets_bytes(secret: &Bound<'_, PyAny>) -> PyResult<Vec<Vec<u8>>> {
     if let Some(one) = secret_bytes(secret)? {
         return Ok(vec![one]);
     }

@@ -7,8 +7,10 @@ mod decisions;
 #[cfg(feature = "emulator")]
 mod emulator;
 mod exact;
+mod explain;
 mod gate;
 mod javascript;
+mod limits;
 mod seeds;
 mod v8;
 mod webhook;

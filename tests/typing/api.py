@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import assert_type
+from typing import Literal, assert_type
 
 import extracta_rs
 from extracta_rs import (
@@ -18,10 +18,12 @@ from extracta_rs import (
     Client,
     Extraction,
     FileResult,
+    SignatureReport,
     UploadFile,
     WebhookEvent,
 )
 from extracta_rs.testing import Delivery, Emulator, Request
+from extracta_rs.webhooks import SignatureReason
 
 
 def blocking(path: Path) -> None:
@@ -70,6 +72,10 @@ async def on_loop() -> None:
 def webhooks(body: bytes, header: str | None) -> None:
     assert_type(extracta_rs.verify_signature(body, header, "secret"), bool)
     assert_type(extracta_rs.sign(body, b"secret"), str)
+    report = extracta_rs.explain_signature(body, header, ["old", b"new"])
+    assert_type(report, SignatureReport)
+    assert_type(report.matched, Literal["raw", "canonical"] | None)
+    assert_type(report.reason, SignatureReason)
     event = extracta_rs.unwrap(body, header, ["old", "new"])
     assert_type(event.files, list[FileResult])
     assert_type(event.event, str | None)

@@ -12,17 +12,16 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from http.client import HTTPConnection
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import SIGNATURE_HEADER, Client, templates
 from ..testing import Emulator
 from ._receiver import Accepted, Receiver
+from ._samples import SAMPLES, documents
 
 if TYPE_CHECKING:
     from .. import BatchResults
 
-SAMPLES = Path(__file__).parent / "samples"
 TEMPLATE = "invoice"
 PROCESSING_TIME = 1.0
 POLL_SPACING = 0.25
@@ -77,14 +76,6 @@ class Report:
     def polls(self) -> int:
         """How many requests the wait by polling made."""
         return sum(n for (call, _), n in self.requests.items() if call.endswith("/getBatchResults"))
-
-
-def documents() -> dict[str, dict[str, Any]]:
-    """Return what each sample document says, by its file name."""
-    said: dict[str, dict[str, Any]] = json.loads(
-        (SAMPLES / "documents.json").read_text(encoding="utf-8")
-    )
-    return said
 
 
 def run_demo(watcher: Watcher) -> Report:

@@ -6,19 +6,16 @@ import queue
 import threading
 import time
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler
-from socketserver import ThreadingTCPServer
 from typing import TYPE_CHECKING
 
-from .. import SIGNATURE_HEADER, SignatureVerificationError, WebhookPayloadError, unwrap
+from .. import SignatureVerificationError, WebhookPayloadError, unwrap
+from ._http import Handler, LoopbackServer
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
     from .. import WebhookEvent
-
-MOST_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,32 +26,16 @@ class Accepted:
     signature: str
 
 
-class _Server(ThreadingTCPServer):
-    # Not `HTTPServer`: that one asks the name service for the host's name before it starts.
-    daemon_threads = True
-    allow_reuse_address = True
+class _Server(LoopbackServer):
     receiver: Receiver
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     server: _Server
-    timeout = 10
 
-    def do_POST(self) -> None:
-        length = self.headers.get("content-length", "")
-        if not length.isdecimal() or int(length) > MOST_BYTES:
-            self.close_connection = True
-            return self.answer(413 if length.isdecimal() else 411)
-        body = self.rfile.read(int(length))
-        return self.answer(self.server.receiver.receive(body, self.headers.get(SIGNATURE_HEADER)))
-
-    def answer(self, status: int) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *args: object) -> None:
-        pass
+    def post(self) -> None:
+        body = self.read_body()
+        self.answer(self.server.receiver.receive(body, self.signature()))
 
 
 class Receiver:
@@ -67,11 +48,8 @@ class Receiver:
     def __init__(self, secret: str) -> None:
         self._secret = secret
         self._accepted: queue.Queue[Accepted] = queue.Queue()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = _Server(_Handler)
         self._server.receiver = self
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-        )
         self._lock = threading.Lock()
         self.verified = 0
         self.refused = 0
@@ -79,7 +57,7 @@ class Receiver:
     @property
     def port(self) -> int:
         """The TCP port."""
-        return self._server.server_address[1]
+        return self._server.port
 
     @property
     def url(self) -> str:
@@ -112,7 +90,7 @@ class Receiver:
         return None
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._server.__enter__()
         return self
 
     def __exit__(
@@ -121,5 +99,4 @@ class Receiver:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.__exit__(kind, error, trace)

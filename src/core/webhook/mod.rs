@@ -6,12 +6,14 @@
 
 mod body;
 mod dedupe;
+mod explain;
 mod secret;
 mod shape;
 mod verify;
 
 pub use body::Generation;
 pub use dedupe::dedupe_keys;
+pub use explain::{Reason, Report, explain};
 pub use secret::UnusableSecret;
 pub use shape::{Kind, WrongShape, check_shape};
 pub use verify::{Matched, Refusal, SignError, Verified, sign, verify};

@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::core::javascript::Sink;
 
 /// What the vendor's dashboard writes in front of the key, and the signing code removes.
-const PREFIX: &[u8] = b"E_AI_K_";
+pub(super) const PREFIX: &[u8] = b"E_AI_K_";
 
 /// No signature could be trusted: with an empty key anyone can sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -19,7 +19,7 @@ pub enum UnusableSecret {
     /// There is no secret at all.
     #[error("no webhook secret was given")]
     Missing,
-    /// A secret is empty.
+    /// A secret is empty, or of NULs alone.
     #[error("a webhook secret is empty, or nothing is left of it without `E_AI_K_`")]
     Empty,
 }
@@ -34,6 +34,11 @@ impl Macs {
             return Err(UnusableSecret::Missing);
         }
         secrets.iter().map(|secret| keyed(secret)).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// With keys that were made of secrets in another way, which are not empty.
+    pub(super) fn of_keys(keys: &[Vec<u8>]) -> Self {
+        Self(keys.iter().filter_map(|key| Hmac::new_from_slice(key).ok()).collect())
     }
 
     /// The place of the secret whose sum is `claimed`. Takes the same time whichever it is.
@@ -63,12 +68,18 @@ impl Sink for Macs {
     }
 }
 
-fn keyed(secret: &[u8]) -> Result<Hmac<Sha256>, UnusableSecret> {
-    let key = match memmem::find(secret, PREFIX) {
+/// The key that a secret stands for; unusable where it is empty.
+pub(super) fn without_prefix(secret: &[u8]) -> Vec<u8> {
+    match memmem::find(secret, PREFIX) {
         Some(at) => [&secret[..at], &secret[at + PREFIX.len()..]].concat(),
         None => secret.to_vec(),
-    };
-    if key.is_empty() {
+    }
+}
+
+fn keyed(secret: &[u8]) -> Result<Hmac<Sha256>, UnusableSecret> {
+    let key = without_prefix(secret);
+    // HMAC fills a key up with NULs: those alone are the empty key.
+    if key.iter().all(|&byte| byte == 0) {
         return Err(UnusableSecret::Empty);
     }
     Hmac::new_from_slice(&key).map_err(|_| UnusableSecret::Empty)

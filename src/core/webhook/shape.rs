@@ -1,7 +1,6 @@
 //! Whether what was signed is a delivery: a list of files, and an `event` that is a word.
 
 use std::fmt;
-use std::ops::Range;
 
 use thiserror::Error;
 
@@ -54,21 +53,16 @@ pub enum WrongShape {
     Unreadable(#[from] SyntaxError),
 }
 
-/// Tells whether a verified body is a delivery. Reads what was signed to its end, so that reading
-/// it again does not fail.
-pub fn check_shape(
-    body: &[u8],
-    signed: Range<usize>,
-    event: Option<Range<usize>>,
-) -> Result<(), WrongShape> {
+/// Tells whether a signed message, and the event that came with it, are a delivery. Reads the
+/// message to its end, so that reading it again does not fail.
+pub fn check_shape(message: &[u8], event: Option<&[u8]>) -> Result<(), WrongShape> {
     if let Some(event) = event {
-        let kind = Reader::new(body.get(event).unwrap_or_default()).next_event()?.map(kind);
-        match kind.flatten() {
+        match Reader::new(event).next_event()?.and_then(kind) {
             Some(Kind::String | Kind::Null) | None => {}
             Some(other) => return Err(WrongShape::Event(other)),
         }
     }
-    let mut reader = Reader::new(body.get(signed).unwrap_or_default());
+    let mut reader = Reader::new(message);
     match reader.next_event()?.and_then(kind) {
         Some(Kind::Array) | None => {}
         Some(other) => return Err(WrongShape::Result(other)),

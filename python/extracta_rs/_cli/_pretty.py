@@ -1,0 +1,65 @@
+"""JSON with a line for each value. Every token stays as it came: `1.0` and `"\\u00e9"` are what a
+signature depends on, and parsing would lose them."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]|[,:]|[^\s"\[\]{},:]+')
+EMPTY = re.compile(r"\s*[\]}]")
+MOST_INDENT = 40
+
+Kind = Literal["json", "text", "binary"]
+
+
+def pretty(body: bytes, most: int) -> tuple[str, Kind]:
+    """Return a body as text, and what kind of text: anything but JSON is left as it is.
+
+    Args:
+        body: the body.
+        most: how many characters are wanted; there may be a few more.
+    """
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return body[: most * 4].decode("utf-8", "replace"), "binary"
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return text, "text"
+    parts, length = [], 0
+    for part in _laid_out(text):
+        parts.append(part)
+        length += len(part)
+        if length > most:
+            break
+    return "".join(parts), "json"
+
+
+def _laid_out(text: str) -> Iterator[str]:
+    depth, at = 0, 0
+    while found := TOKEN.search(text, at):
+        part, at = found.group(), found.end()
+        if part in "[{":
+            if closing := EMPTY.match(text, at):
+                at = closing.end()
+                yield part + closing.group().strip()
+                continue
+            depth += 1
+            yield part + _new_line(depth)
+        elif part in "]}":
+            depth -= 1
+            yield _new_line(depth) + part
+        elif part == ",":
+            yield part + _new_line(depth)
+        else:
+            yield ": " if part == ":" else part
+
+
+def _new_line(depth: int) -> str:
+    return "\n" + "  " * min(depth, MOST_INDENT)
