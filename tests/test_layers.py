@@ -47,6 +47,12 @@ PYTHON_RINGS = {
     "__init__": 6,
     "testing": 7,
     "contrib": 7,
+    "asgi": 8,
+    "django": 8,
+    "fastapi": 8,
+    "flask": 8,
+    "starlette": 8,
+    "wsgi": 8,
     "_pytest": 8,
     "_cli": 8,
 }

@@ -15,6 +15,7 @@ __all__ = [
     "Call",
     "Client",
     "Emulator",
+    "Unwrapped",
     "WaitMany",
     "__version__",
     "batch_token",
@@ -34,6 +35,24 @@ VENDOR_BASE_URL: str
 class Call(Awaitable[_T], Generic[_T]):
     def wait(self) -> _T: ...
     def __await__(self) -> Generator[Any, Any, _T]: ...
+
+@final
+class Unwrapped:
+    def __new__(
+        cls,
+        raw: bytes,
+        signed: tuple[int, int],
+        event: tuple[int, int] | None,
+        rebuilt: bytes | None,
+    ) -> Unwrapped: ...
+    def __getnewargs__(
+        self,
+    ) -> tuple[bytes, tuple[int, int], tuple[int, int] | None, bytes | None]: ...
+    @property
+    def raw(self) -> bytes: ...
+    def event(self) -> str | None: ...
+    def data(self) -> dict[str, Any]: ...
+    def dedupe_keys(self) -> list[str]: ...
 
 @final
 class WaitMany:
@@ -122,7 +141,7 @@ def unwrap_webhook(
     body: bytes | bytearray | memoryview | str,
     header: str | bytes | None,
     secret: str | bytes | Sequence[str | bytes],
-) -> tuple[bytes, dict[str, Any], list[str]]: ...
+) -> Unwrapped: ...
 def finish_emulator_calls() -> None: ...
 
 @final

@@ -1,8 +1,8 @@
 """What the service answers, as typed, frozen objects.
 
-Each is built by its `_load` from the vendor's JSON and keeps that JSON whole in `to_dict()`, so
-that keys that are new or unknown here are never lost. A value of an unexpected type in a place
-where the vendor documents a string becomes None here and stays as it came in `to_dict()`.
+Each is built from the vendor's JSON and keeps that JSON whole in `to_dict()`, so that keys that
+are new or unknown here are never lost. A value of an unexpected type in a place where the vendor
+documents a string becomes None here and stays as it came in `to_dict()`.
 """
 
 from __future__ import annotations
@@ -133,63 +133,94 @@ class UploadedFile:
         return self._data
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FileResult:
-    """What became of one file.
+    """What became of one file: a read-only view of the vendor's JSON.
 
-    Attributes:
-        file_id: the service's id of the file.
-        file_name: the name it was uploaded with.
-        status: "waiting", "processing", "processed", "failed" or a word not known here.
-        result: the extracted fields by key, or for a classification `confidence` and
-            `documentType`, as the vendor sent them; empty where there are none (yet).
-        url: where the service keeps the document.
-        error: why the file failed, where the service says so.
-        extraction: the batch of the linked extraction, where a classification has one.
-        extraction_id: the extraction, where the file names it (webhooks do).
-        classification_id: the classification, where the file names it.
-        batch_id: the batch, where the file names it (webhooks do).
+    Args:
+        data: the vendor's JSON of the file, as a dict.
     """
 
-    file_id: str | None
-    file_name: str | None
-    status: str | None
-    result: dict[str, Any]
-    url: str | None
-    error: str | None
-    extraction: BatchRef | None
-    extraction_id: str | None
-    classification_id: str | None
-    batch_id: str | None
-    _data: dict[str, Any] = field(repr=False)
+    # Not a dataclass: of thousands of files in an answer most attributes are never asked for.
+    __slots__ = ("_data",)
 
-    @classmethod
-    def _load(cls, data: dict[str, Any]) -> Self:
-        linked = _mapping(data.get("extraction"))
-        linked_batch = _text(linked.get("batchId")) if linked else None
-        return cls(
-            file_id=_text(data.get("fileId")),
-            file_name=_text(data.get("fileName")),
-            status=_text(data.get("status")),
-            result=_mapping(data.get("result")) or {},
-            url=_text(data.get("url")),
-            error=_text(data.get("error")),
-            extraction=BatchRef(
-                extraction_id=_text(linked.get("extractionId")),
-                batch_id=linked_batch,
-                file_id=_text(linked.get("fileId")),
-            )
-            if linked and linked_batch
-            else None,
-            extraction_id=_text(data.get("extractionId")),
-            classification_id=_text(data.get("classificationId")),
-            batch_id=_text(data.get("batchId")),
-            _data=data,
+    def __init__(self, data: dict[str, Any]) -> None:
+        self._data = data
+
+    @property
+    def file_id(self) -> str | None:
+        """The service's id of the file."""
+        return _text(self._data.get("fileId"))
+
+    @property
+    def file_name(self) -> str | None:
+        """The name it was uploaded with."""
+        return _text(self._data.get("fileName"))
+
+    @property
+    def status(self) -> str | None:
+        """One of "waiting", "processing", "processed", "failed", or a word not known here."""
+        return _text(self._data.get("status"))
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The extracted fields by key, as the vendor sent them; empty where there are none (yet).
+
+        For a classification `confidence` and `documentType`.
+        """
+        return _mapping(self._data.get("result")) or {}
+
+    @property
+    def url(self) -> str | None:
+        """Where the service keeps the document."""
+        return _text(self._data.get("url"))
+
+    @property
+    def error(self) -> str | None:
+        """Why the file failed, where the service says so."""
+        return _text(self._data.get("error"))
+
+    @property
+    def extraction(self) -> BatchRef | None:
+        """The batch of the linked extraction, where a classification has one."""
+        linked = _mapping(self._data.get("extraction")) or {}
+        batch_id = _text(linked.get("batchId"))
+        if not batch_id:
+            return None
+        return BatchRef(
+            extraction_id=_text(linked.get("extractionId")),
+            batch_id=batch_id,
+            file_id=_text(linked.get("fileId")),
         )
+
+    @property
+    def extraction_id(self) -> str | None:
+        """The extraction, where the file names it (webhooks do)."""
+        return _text(self._data.get("extractionId"))
+
+    @property
+    def classification_id(self) -> str | None:
+        """The classification, where the file names it."""
+        return _text(self._data.get("classificationId"))
+
+    @property
+    def batch_id(self) -> str | None:
+        """The batch, where the file names it (webhooks do)."""
+        return _text(self._data.get("batchId"))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the vendor's JSON of the file, untouched."""
         return self._data
+
+    def __eq__(self, other: object) -> bool:
+        return self._data == other._data if isinstance(other, FileResult) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return (
+            f"FileResult(file_id={self.file_id!r}, file_name={self.file_name!r}, "
+            f"status={self.status!r}, result={self.result!r}, error={self.error!r})"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +255,7 @@ class BatchResults:
             ),
             status=_text(data.get("status")),
             finished=finished,
-            files=[FileResult._load(file) for file in _mappings(data.get("files"))],
+            files=[FileResult(file) for file in _mappings(data.get("files"))],
             _data=data,
         )
 

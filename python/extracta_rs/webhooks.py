@@ -9,11 +9,11 @@ there is no time in it, and that the raw body of the request is needed, not its 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
 
 from . import _core
-from .exceptions import WebhookPayloadError
 from .models import FileResult
 
 __all__ = [
@@ -71,73 +71,104 @@ SignatureReason: TypeAlias = Literal[
 _NOT_PROCESSED = frozenset({"waiting", "processing", "failed"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookEvent:
-    """A delivery whose signature holds.
+    """A delivery whose signature holds; made by `unwrap`.
 
     `files` and `dedupe_keys` come from the signed part. `event`, and `feature` and `action` with
     it, do not: whoever can touch the delivery can change them, so decide by `files`.
 
-    Attributes:
-        event: "extraction.processed", "extraction.failed", "extraction.edited",
-            "extraction.confirmed" or a word not known here; None in a legacy delivery.
-        feature: the part of `event` before its first dot, or None.
-        action: the part behind it, or None.
-        files: the files, in the vendor's order.
-        dedupe_keys: one for each file, 64 characters, the same whenever and however the same
-            state of the file is delivered: SHA-256 over extractionId, batchId, fileId, status and
-            a SHA-256 of `result`. A signature has no time in it, so a delivery can be sent again;
-            remember the keys to notice. `event` is not part of a key, since it is not signed: a
-            file that was confirmed without a change may have the key it had when processed.
-        event_consistent: False where `event` contradicts the signed files: "processed" while
-            every file is waiting, processing or failed; "failed" while every file is processed;
-            `extraction` while a file names only a classification; `classification` while a file
-            names only an extraction and no document type was found. Other events, words not
-            known here, legacy deliveries and deliveries without files contradict nothing.
-        raw: the body as it was delivered.
+    Python's objects are made from `raw` when they are first asked for: an application that stores
+    `raw` and answers at once pays for the verification alone.
     """
 
-    event: str | None
-    feature: str | None
-    action: str | None
-    files: list[FileResult]
-    dedupe_keys: list[str]
-    event_consistent: bool
-    raw: bytes = field(repr=False)
-    _data: dict[str, Any] = field(repr=False)
+    _unwrapped: _core.Unwrapped
 
-    @classmethod
-    def _load(cls, raw: bytes, data: dict[str, Any], dedupe_keys: list[str]) -> WebhookEvent:
-        event, result = data.get("event"), data["result"]
-        if event is not None and not isinstance(event, str):
-            raise WebhookPayloadError(f"`event` is a {type(event).__name__}, not a string")
-        if not isinstance(result, list):
-            raise WebhookPayloadError(f"`result` is a {type(result).__name__}, not a list of files")
-        for file in result:
-            if not isinstance(file, dict):
-                raise WebhookPayloadError(f"`result` has a {type(file).__name__} among its files")
-        files = [FileResult._load(file) for file in result]
-        feature, _, action = (event or "").partition(".")
-        return cls(
-            event=event,
-            feature=feature or None,
-            action=action or None,
-            files=files,
-            dedupe_keys=dedupe_keys,
-            event_consistent=_is_consistent(feature, action, files),
-            raw=raw,
-            _data=data,
-        )
+    def __init__(self, unwrapped: _core.Unwrapped) -> None:
+        self.__dict__["_unwrapped"] = unwrapped
+
+    @property
+    def raw(self) -> bytes:
+        """The body as it was delivered."""
+        return self._unwrapped.raw
+
+    @cached_property
+    def event(self) -> str | None:
+        """What happened; None in a legacy delivery.
+
+        One of "extraction.processed", "extraction.failed", "extraction.edited",
+        "extraction.confirmed", or a word not known here.
+        """
+        return self._unwrapped.event()
+
+    @property
+    def feature(self) -> str | None:
+        """The part of `event` before its first dot, or None."""
+        return (self.event or "").partition(".")[0] or None
+
+    @property
+    def action(self) -> str | None:
+        """The part of `event` behind its first dot, or None."""
+        return (self.event or "").partition(".")[2] or None
+
+    @cached_property
+    def files(self) -> list[FileResult]:
+        """The files, in the vendor's order."""
+        return [FileResult(file) for file in self._data["result"]]
+
+    @cached_property
+    def dedupe_keys(self) -> list[str]:
+        """One key for each file, the same whenever and however its state is delivered.
+
+        64 characters: the SHA-256 over extractionId, batchId, fileId, status and a SHA-256 of
+        `result`. A signature has no time in it, so a delivery can be sent again; remember the keys
+        to notice. `event` is not part of a key, since it is not signed: a file that was confirmed
+        without a change may have the key it had when processed.
+        """
+        return self._unwrapped.dedupe_keys()
+
+    @property
+    def event_consistent(self) -> bool:
+        """False where `event` contradicts the signed files.
+
+        That is: "processed" while every file is waiting, processing or failed; "failed" while
+        every file is processed; `extraction` while a file names only a classification;
+        `classification` while a file names only an extraction and no document type was found.
+        Other events, words not known here, legacy deliveries and deliveries without files
+        contradict nothing.
+        """
+        return _is_consistent(self.feature, self.action, self.files)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the vendor's JSON, untouched; a bare list (legacy) as `{"result": [...]}`.
+        """Return the vendor's JSON; a bare list (legacy) as `{"result": [...]}`.
 
-        Only its `result` is signed.
+        Its `result` is as it was signed, whatever the body's spelling; nothing else is signed.
         """
         return self._data
 
+    @cached_property
+    def _data(self) -> dict[str, Any]:
+        return self._unwrapped.data()
 
-def _is_consistent(feature: str, action: str, files: list[FileResult]) -> bool:
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a WebhookEvent cannot be changed: {name}")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a WebhookEvent cannot be changed: {name}")
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"_unwrapped": self._unwrapped}
+
+    def __eq__(self, other: object) -> bool:
+        return self.raw == other.raw if isinstance(other, WebhookEvent) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.raw)
+
+    def __repr__(self) -> str:
+        return f"WebhookEvent(event={self.event!r}, files={self.files!r})"
+
+
+def _is_consistent(feature: str | None, action: str | None, files: list[FileResult]) -> bool:
     if not files or feature not in ("extraction", "classification"):
         return True
     for file in files:
@@ -228,7 +259,7 @@ def explain_signature(body: Body, header: Header, secret: Secret) -> SignatureRe
     """Tell what is wrong with a signature, by undoing the usual mistakes.
 
     For the developer, not for whoever sent the request: do not answer a request with it. It takes
-    up to a hundred times as long as `verify_signature`, and how long depends on the mistake.
+    some ten times as long as `verify_signature`, and how long tells which mistake it was.
 
     Args:
         body: the body of the request, in the form that was passed to `verify_signature`.
@@ -303,4 +334,4 @@ def unwrap(body: Body, header: Header, secret: Secret) -> WebhookEvent:
         >>> event.action, event.files[0].file_id
         ('processed', 'a')
     """
-    return WebhookEvent._load(*_core.unwrap_webhook(body, header, secret))
+    return WebhookEvent(_core.unwrap_webhook(body, header, secret))

@@ -4,15 +4,14 @@
 //! verified: the last of equal keys counts, lone surrogates are kept, and deep nesting costs no
 //! stack.
 
-use std::collections::HashMap;
-
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString};
 
 use crate::core::javascript::{Event, Reader, Text};
 
-const MOST_KEYS: usize = 1024;
+/// Other threads of Python may run each time that so many bytes were read: 10 MB take 40 ms.
+const PAUSE: usize = 256 * 1024;
 
 enum Open<'py> {
     List(Bound<'py, PyList>),
@@ -22,37 +21,44 @@ enum Open<'py> {
 /// Builds the value of a JSON text; `ValueError` where it is none.
 pub(super) fn json_to_python<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyAny>> {
     let mut reader = Reader::new(text);
-    let mut keys = HashMap::new();
+    let mut keys = Keys::new(py, text.len());
     let mut open: Vec<Open<'py>> = Vec::new();
+    let mut pause = PAUSE;
     loop {
-        let event = reader
-            .next_event()
-            .map_err(|error| PyValueError::new_err(error.to_string()))?
-            .ok_or_else(|| PyValueError::new_err("the JSON ends early"))?;
-        let value = match event {
-            Event::StartArray => {
-                open.push(Open::List(PyList::empty(py)));
-                continue;
-            }
-            Event::StartObject => {
-                open.push(Open::Dict(PyDict::new(py), None));
-                continue;
-            }
-            Event::Key(text) => {
-                if let Some(Open::Dict(_, next)) = open.last_mut() {
-                    *next = Some(key(py, text, &mut keys)?);
+        if reader.offset() > pause {
+            py.detach(|| ());
+            pause = reader.offset() + PAUSE;
+        }
+        // Looked at where it is: moving it costs more than all the rest.
+        let next = &reader.next_event();
+        let value = match next {
+            Ok(Some(event)) => match event {
+                Event::String(text) => string(py, *text)?.into_any(),
+                Event::Number(text) => number(py, text)?,
+                Event::Null => py.None().into_bound(py),
+                Event::Bool(value) => PyBool::new(py, *value).to_owned().into_any(),
+                Event::Key(text) => {
+                    if let Some(Open::Dict(_, next)) = open.last_mut() {
+                        *next = Some(keys.get(*text)?);
+                    }
+                    continue;
                 }
-                continue;
-            }
-            Event::EndArray | Event::EndObject => match open.pop() {
-                Some(Open::List(list)) => list.into_any(),
-                Some(Open::Dict(dict, _)) => dict.into_any(),
-                None => return Err(PyValueError::new_err("unbalanced JSON")),
+                Event::StartArray => {
+                    open.push(Open::List(PyList::empty(py)));
+                    continue;
+                }
+                Event::StartObject => {
+                    open.push(Open::Dict(PyDict::new(py), None));
+                    continue;
+                }
+                Event::EndArray | Event::EndObject => match open.pop() {
+                    Some(Open::List(list)) => list.into_any(),
+                    Some(Open::Dict(dict, _)) => dict.into_any(),
+                    None => return Err(PyValueError::new_err("unbalanced JSON")),
+                },
             },
-            Event::Null => py.None().into_bound(py),
-            Event::Bool(value) => PyBool::new(py, value).to_owned().into_any(),
-            Event::Number(text) => number(py, text)?,
-            Event::String(text) => string(py, text)?.into_any(),
+            Ok(None) => return Err(PyValueError::new_err("the JSON ends early")),
+            Err(error) => return Err(PyValueError::new_err(error.to_string())),
         };
         match open.last_mut() {
             Some(Open::List(list)) => list.append(value)?,
@@ -72,20 +78,45 @@ pub(super) fn json_to_python<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Boun
     }
 }
 
-fn key<'py, 'a>(
+/// Keys come again and again: each is made once, unless another one takes its slot.
+struct Keys<'py, 'a> {
     py: Python<'py>,
-    text: Text<'a>,
-    known: &mut HashMap<&'a str, Bound<'py, PyString>>,
-) -> PyResult<Bound<'py, PyString>> {
-    let Some(plain) = text.plain() else { return string(py, text) };
-    if let Some(key) = known.get(plain) {
-        return Ok(key.clone());
+    slots: Vec<Option<(&'a str, Bound<'py, PyString>)>>,
+}
+
+impl<'py, 'a> Keys<'py, 'a> {
+    fn new(py: Python<'py>, text_len: usize) -> Self {
+        let slots = (text_len / 32).clamp(16, 512).next_power_of_two();
+        Self { py, slots: vec![const { None }; slots] }
     }
-    let key = PyString::new(py, plain);
-    if known.len() < MOST_KEYS {
-        known.insert(plain, key.clone());
+
+    #[inline]
+    fn get(&mut self, text: Text<'a>) -> PyResult<Bound<'py, PyString>> {
+        let Some(plain) = text.plain() else { return string(self.py, text) };
+        let slot = usize::from(hash(plain.as_bytes())) & (self.slots.len() - 1);
+        let Some(slot) = self.slots.get_mut(slot) else { return string(self.py, text) };
+        match slot {
+            Some((known, key)) if *known == plain => Ok(key.clone()),
+            _ => {
+                let key = PyString::new(self.py, plain);
+                *slot = Some((plain, key.clone()));
+                Ok(key)
+            }
+        }
     }
-    Ok(key)
+}
+
+#[inline]
+fn hash(key: &[u8]) -> u16 {
+    const ODD: u64 = 0x517c_c1b7_2722_0a95;
+    let mut word = key.len() as u64;
+    if let (Some(first), Some(last)) = (key.first_chunk::<4>(), key.last_chunk::<4>()) {
+        word ^= u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last));
+    } else {
+        word = key.iter().fold(word, |word, &byte| word << 8 | u64::from(byte));
+    }
+    let [.., high, low] = word.wrapping_mul(ODD).rotate_left(16).to_be_bytes();
+    u16::from_be_bytes([high, low])
 }
 
 fn string<'py>(py: Python<'py>, text: Text<'_>) -> PyResult<Bound<'py, PyString>> {
@@ -105,7 +136,7 @@ fn string<'py>(py: Python<'py>, text: Text<'_>) -> PyResult<Bound<'py, PyString>
 }
 
 fn number<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAny>> {
-    if !text.contains(['.', 'e', 'E']) {
+    if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
         if let Ok(small) = text.parse::<i64>() {
             return Ok(small.into_pyobject(py)?.into_any());
         }

@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use super::webhook::{Body, header_bytes, secrets_bytes, work_on};
+use super::webhook::{Body, header_bytes, secrets_bytes, unusable, work_on};
 use crate::core::webhook::{Matched, explain};
 
 type Report = (Option<&'static str>, Option<usize>, &'static str, String);
@@ -25,7 +24,7 @@ pub(super) fn explain_signature(
     let secrets: Vec<_> = secrets.iter().map(Vec::as_slice).collect();
     let report =
         work_on(py, &bytes(&raw, body)?, |body| explain(body, header.as_deref(), &secrets))
-            .map_err(|error| PyValueError::new_err(error.to_string()))?;
+            .map_err(unusable)?;
     let matched = report.matched.map(|matched| match matched {
         Matched::Raw => "raw",
         Matched::Canonical => "canonical",

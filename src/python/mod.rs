@@ -19,6 +19,7 @@ mod load;
 mod log;
 mod progress;
 mod runtime;
+mod unwrapped;
 mod waiting;
 mod webhook;
 
@@ -34,6 +35,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(waiting::read_batch_token, module)?)?;
     module.add_function(wrap_pyfunction!(arguments::check_wait, module)?)?;
     webhook::register(module)?;
+    unwrapped::register(module)?;
     module.add_function(wrap_pyfunction!(explain::explain_signature, module)?)?;
     #[cfg(feature = "emulator")]
     emulator::register(module)?;

@@ -10,9 +10,8 @@ use pyo3::types::{
     IntoPyDict, PyByteArray, PyBytes, PyDict, PyList, PyMemoryView, PySequence, PyString,
 };
 
-use super::convert::json_to_python;
 use crate::core::javascript::SyntaxError;
-use crate::core::webhook::{self, Refusal, Verified};
+use crate::core::webhook::{self, Refusal, UnusableSecret};
 
 import_exception!(extracta_rs.exceptions, SignatureVerificationError);
 
@@ -47,6 +46,23 @@ impl<'py> Body<'py> {
             Self::Bytes(bytes) => Ok(bytes.as_bytes()),
             Self::Text(text) => text.to_str().map(str::as_bytes).map_err(|_| LONE_SURROGATE),
         }
+    }
+}
+
+impl Body<'_> {
+    /// Why it is refused: of a body without bytes no better reason is known to the core.
+    pub(super) fn refusal(&self, refusal: Refusal) -> Refusal {
+        match (refusal, self.bytes()) {
+            (Refusal::MalformedBody(_), Err(error)) => Refusal::MalformedBody(error),
+            (refusal, _) => refusal,
+        }
+    }
+
+    pub(super) fn to_bytes(&self, py: Python<'_>) -> PyResult<Py<PyBytes>> {
+        Ok(match self {
+            Self::Bytes(bytes) => bytes.clone().unbind(),
+            Self::Text(_) => PyBytes::new(py, self.bytes().map_err(invalid)?).unbind(),
+        })
     }
 }
 
@@ -117,32 +133,19 @@ pub(super) fn work_on<T: Send>(
     if body.len() < LARGE { work(body) } else { py.detach(|| work(body)) }
 }
 
-fn verify(
-    body: &Body<'_>,
-    header: &Bound<'_, PyAny>,
-    secret: &Bound<'_, PyAny>,
-) -> PyResult<Result<Verified, Refusal>> {
-    let header = header_bytes(header)?;
-    let secrets = secrets_bytes(secret)?;
-    let secrets: Vec<_> = secrets.iter().map(Vec::as_slice).collect();
-    let bytes = body.bytes();
-    let checked = work_on(secret.py(), bytes.unwrap_or_default(), |body| {
-        webhook::verify(body, header.as_deref(), &secrets)
-    });
-    let checked = checked.map_err(|error| PyValueError::new_err(error.to_string()))?;
-    Ok(match (checked, bytes) {
-        (Err(Refusal::MalformedBody(_)), Err(error)) => Err(Refusal::MalformedBody(error)),
-        (checked, _) => checked,
-    })
-}
-
 #[pyfunction]
 fn verify_signature(
     body: &Bound<'_, PyAny>,
     header: &Bound<'_, PyAny>,
     secret: &Bound<'_, PyAny>,
 ) -> PyResult<bool> {
-    Ok(verify(&Body::new(body)?, header, secret)?.is_ok())
+    let body = Body::new(body)?;
+    let (header, secrets) = (header_bytes(header)?, secrets_bytes(secret)?);
+    let secrets: Vec<_> = secrets.iter().map(Vec::as_slice).collect();
+    let verified = work_on(secret.py(), body.bytes().unwrap_or_default(), |body| {
+        webhook::verify(body, header.as_deref(), &secrets)
+    });
+    Ok(verified.map_err(unusable)?.is_ok())
 }
 
 #[pyfunction]
@@ -156,46 +159,15 @@ fn sign(body: &Bound<'_, PyAny>, secret: &Bound<'_, PyAny>) -> PyResult<String> 
         .map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
-type Unwrapped<'py> = (Bound<'py, PyBytes>, Bound<'py, PyAny>, Vec<String>);
-
-/// The raw body, the delivery as a dict whose `result` was parsed from the verified bytes alone,
-/// and the dedupe keys.
-#[pyfunction]
-fn unwrap_webhook<'py>(
-    body: &Bound<'py, PyAny>,
-    header: &Bound<'py, PyAny>,
-    secret: &Bound<'py, PyAny>,
-) -> PyResult<Unwrapped<'py>> {
-    let py = body.py();
-    let body = Body::new(body)?;
-    let signed = match verify(&body, header, secret)? {
-        Ok(verified) => verified.signed,
-        Err(refusal) => return Err(refused(py, &refusal)),
-    };
-    let bytes = body.bytes().map_err(invalid)?;
-    let result = bytes.get(signed.clone()).unwrap_or_default();
-    let before = bytes.get(..signed.start).unwrap_or_default();
-    let behind = bytes.get(signed.end..).unwrap_or_default();
-    let envelope = json_to_python(py, &[before, b"null", behind].concat())?;
-    let envelope = if envelope.is_none() { PyDict::new(py).into_any() } else { envelope };
-    envelope.set_item("result", json_to_python(py, result)?)?;
-    let keys = if result.starts_with(b"[") {
-        work_on(py, result, webhook::dedupe_keys).map_err(invalid)?
-    } else {
-        Vec::new()
-    };
-    let raw = match &body {
-        Body::Bytes(bytes) => bytes.clone(),
-        Body::Text(_) => PyBytes::new(py, bytes),
-    };
-    Ok((raw, envelope, keys))
+pub(super) fn unusable(error: UnusableSecret) -> PyErr {
+    PyValueError::new_err(error.to_string())
 }
 
-fn invalid(error: SyntaxError) -> PyErr {
+pub(super) fn invalid(error: SyntaxError) -> PyErr {
     PyValueError::new_err(format!("the body is not JSON: {error}"))
 }
 
-fn refused(py: Python<'_>, refusal: &Refusal) -> PyErr {
+pub(super) fn refused(py: Python<'_>, refusal: &Refusal) -> PyErr {
     let made = [("reason", refusal.reason())].into_py_dict(py).and_then(|fields| {
         let class = py.get_type::<SignatureVerificationError>();
         class.call((refusal.to_string(),), Some(&fields))
@@ -205,6 +177,5 @@ fn refused(py: Python<'_>, refusal: &Refusal) -> PyErr {
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(verify_signature, module)?)?;
-    module.add_function(wrap_pyfunction!(sign, module)?)?;
-    module.add_function(wrap_pyfunction!(unwrap_webhook, module)?)
+    module.add_function(wrap_pyfunction!(sign, module)?)
 }

@@ -6,6 +6,7 @@
 mod decisions;
 #[cfg(feature = "emulator")]
 mod emulator;
+mod explain;
 mod gate;
 mod javascript;
 mod webhook;

@@ -116,6 +116,7 @@ fn unusable_secrets_are_refused_whatever_comes() {
     assert_eq!(verify(b"[]", None, &[b""]), empty);
     assert_eq!(verify(b"", Some(b""), &[b"E_AI_K_"]), empty);
     assert_eq!(verify(b"[]", Some(b"x"), &[b"good", b""]), empty);
+    assert_eq!(verify(b"[]", Some(b"x"), &[b"E_AI_K_\0\0"]), empty);
     assert_eq!(verify(b"[]", Some(b"x"), &[]), Err(UnusableSecret::Missing));
     assert_eq!(sign(b"[]", b"E_AI_K_"), Err(UnusableSecret::Empty.into()));
     assert_eq!(sign(b"1", b"s"), Err(SignError::NoResult));

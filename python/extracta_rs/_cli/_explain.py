@@ -35,9 +35,8 @@ def _content(body: str) -> bytes:
         raise CommandError(f"there is no file {body}: {advice}", USAGE) from None
     except IsADirectoryError:
         raise CommandError(f"{body} is a directory: name the file of the body", USAGE) from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise CommandError(f"cannot read {body}: {reason}", USAGE) from None
+    except OSError as error:
+        raise CommandError(f"cannot read {body}: {error.strerror}", USAGE) from None
 
 
 def _value(header: str) -> str:

@@ -100,6 +100,13 @@ impl<'a> Reader<'a> {
         Self { text, start: 0, at: 0, state: State::Value, error, open: Vec::new(), escaped: false }
     }
 
+    /// Starts reading what is left of a text behind the value of a member of an object, which is
+    /// read as if it stood at the top.
+    #[must_use]
+    pub fn behind_member(rest: &'a str) -> Self {
+        Self { state: State::AfterValue, open: vec![Container::Object], ..Self::of(rest) }
+    }
+
     /// The offset of the first byte of the last event.
     #[must_use]
     pub fn start(&self) -> usize {

@@ -1,11 +1,19 @@
 //! Which bytes of a body are signed.
 //!
 //! Of a key that comes twice, `JSON.parse` and Python's `json` take the last value: so does this,
-//! or a forger could put an old, signed `result` in front of his own.
+//! or a forger could put an old, signed `result` in front of his own. Reading a body whole takes
+//! longer than hashing it, so both ends of it are looked at first for a [`guess`].
 
 use std::ops::Range;
 
+use memchr::memrchr_iter;
+
 use crate::core::javascript::{Event, Reader, SyntaxError};
+
+/// How far from either end of a body a guess looks, in bytes.
+const WINDOW: usize = 4096;
+/// How many places a guess takes for the end of `result` before it gives up.
+const TRIES: usize = 8;
 
 /// The two kinds of deliveries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,4 +81,91 @@ pub(super) fn elements(array: &[u8]) -> Result<Vec<Range<usize>>, SyntaxError> {
         }
     }
     Ok(found)
+}
+
+/// Where the signed bytes and the event are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) signed: Range<usize>,
+    pub(super) event: Option<Range<usize>>,
+}
+
+/// Where the signed bytes and the event are, if the body is a delivery at all. Reads it whole.
+pub(super) fn locate(body: &[u8]) -> Result<Option<Place>, SyntaxError> {
+    Ok(match survey(body, ["result", "event"])? {
+        Top::Array(signed) => Some(Place { signed, event: None }),
+        Top::Object([result, event]) => result.map(|signed| Place { signed, event }),
+        Top::Scalar => None,
+    })
+}
+
+/// Where the signed bytes are if they are one JSON value: what is in front of them and behind
+/// them was read, and has no other `result` after them; they were not looked at.
+pub(super) fn guess(body: &[u8]) -> Option<Place> {
+    let start = body.iter().position(|&byte| !is_space(byte))?;
+    if body.get(start) == Some(&b'[') {
+        let signed = start..body.iter().rposition(|&byte| !is_space(byte))? + 1;
+        return Some(Place { signed, event: None });
+    }
+    let front = front(body)?;
+    let from = body.len().saturating_sub(WINDOW).max(front.signed.start);
+    let brackets = memrchr_iter(b']', body.get(from..)?).take(TRIES);
+    brackets.map(|bracket| from + bracket + 1).find_map(|end| back(body, &front, end))
+}
+
+/// What is in front of the first `result`, whose end is not known.
+fn front(body: &[u8]) -> Option<Place> {
+    let mut reader = Reader::of(valid_start(body.get(..WINDOW).unwrap_or(body)));
+    let mut event = None;
+    if reader.next_event().ok()?? != Event::StartObject {
+        return None;
+    }
+    while let Some(Event::Key(key)) = reader.next_event().ok()? {
+        if key.decode().as_ref() == b"result" {
+            reader.next_event().ok()??;
+            return Some(Place { signed: reader.start()..reader.start(), event });
+        }
+        let value = value(&mut reader)?;
+        if key.decode().as_ref() == b"event" {
+            event = Some(value);
+        }
+    }
+    None
+}
+
+/// The place of a `result` that ends at `end`, if what is behind can follow a member's value.
+fn back(body: &[u8], front: &Place, end: usize) -> Option<Place> {
+    let rest = std::str::from_utf8(body.get(end..)?).ok()?;
+    let mut reader = Reader::behind_member(rest);
+    let mut event = front.event.clone();
+    while let Some(Event::Key(key)) = reader.next_event().ok()? {
+        let value = value(&mut reader)?;
+        match key.decode().as_ref() {
+            b"result" => return None,
+            b"event" => event = Some(end + value.start..end + value.end),
+            _ => {}
+        }
+    }
+    let ended = reader.next_event().ok()?.is_none();
+    ended.then_some(Place { signed: front.signed.start..end, event })
+}
+
+/// Reads the value of a member of the outermost object.
+fn value(reader: &mut Reader<'_>) -> Option<Range<usize>> {
+    reader.next_event().ok()??;
+    let start = reader.start();
+    while reader.depth() > 1 {
+        reader.next_event().ok()??;
+    }
+    Some(start..reader.offset())
+}
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+/// As much of a text, from its start, as is UTF-8.
+fn valid_start(text: &[u8]) -> &str {
+    let cut = std::str::from_utf8(text).map_or_else(|error| error.valid_up_to(), str::len);
+    std::str::from_utf8(text.get(..cut).unwrap_or_default()).unwrap_or_default()
 }

@@ -6,12 +6,14 @@
 
 mod body;
 mod dedupe;
+mod delivery;
 mod explain;
 mod secret;
 mod verify;
 
 pub use body::Generation;
 pub use dedupe::dedupe_keys;
+pub use delivery::{Delivery, Kind, Unopened, WrongShape, open};
 pub use explain::{Reason, Report, explain};
 pub use secret::UnusableSecret;
 pub use verify::{Matched, Refusal, SignError, Verified, sign, verify};

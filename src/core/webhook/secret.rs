@@ -19,7 +19,7 @@ pub enum UnusableSecret {
     /// There is no secret at all.
     #[error("no webhook secret was given")]
     Missing,
-    /// A secret is empty.
+    /// A secret is empty, or of NULs alone.
     #[error("a webhook secret is empty, or nothing is left of it without `E_AI_K_`")]
     Empty,
 }
@@ -78,7 +78,8 @@ pub(super) fn without_prefix(secret: &[u8]) -> Vec<u8> {
 
 fn keyed(secret: &[u8]) -> Result<Hmac<Sha256>, UnusableSecret> {
     let key = without_prefix(secret);
-    if key.is_empty() {
+    // HMAC fills a key up with NULs: those alone are the empty key.
+    if key.iter().all(|&byte| byte == 0) {
         return Err(UnusableSecret::Empty);
     }
     Hmac::new_from_slice(&key).map_err(|_| UnusableSecret::Empty)

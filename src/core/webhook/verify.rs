@@ -1,16 +1,17 @@
 //! Signs a body, and tells whether a signature holds and for which bytes.
 //!
-//! The raw bytes of `result` are tried first, since they usually are what was signed; only when
-//! they fail is the text rebuilt as Node would write it. The order of the checks gives nothing
+//! The bytes of `result` are hashed as they are before anything of them is read, since they
+//! usually are what was signed; only when they fail is the text rebuilt as Node would write it. The order of the checks gives nothing
 //! away: what is secret is compared in constant time, and every secret is always tried.
 
 use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use memchr::memmem;
 use thiserror::Error;
 
-use super::body::{Generation, Top, survey};
+use super::body::{Generation, Place, guess, locate};
 use super::secret::{Macs, UnusableSecret};
 use crate::core::javascript::{Sink as _, SyntaxError, stringify_into};
 
@@ -93,8 +94,8 @@ pub enum SignError {
 /// Gives the header value with which the vendor would send `body`.
 pub fn sign(body: &[u8], secret: &[u8]) -> Result<String, SignError> {
     let macs = Macs::new(&[secret])?;
-    let (signed, _) = locate(body)?.ok_or(SignError::NoResult)?;
-    let message = body.get(signed).unwrap_or_default();
+    let place = locate(body)?.ok_or(SignError::NoResult)?;
+    let message = body.get(place.signed).unwrap_or_default();
     Ok(stringify_into(message, || macs.clone())?.header())
 }
 
@@ -111,30 +112,52 @@ pub fn verify(
 }
 
 fn check(body: &[u8], claimed: &[u8; 32], macs: &Macs) -> Result<Verified, Refusal> {
+    if let Some(place) = guess(body)
+        && let Ok(found) = find(body, place, claimed, macs)
+    {
+        return found;
+    }
     let located = locate(body).map_err(Refusal::MalformedBody)?;
-    let (signed, event) = located.ok_or(Refusal::NoResult)?;
-    let message = body.get(signed.clone()).unwrap_or_default();
-    let mut raw = macs.clone();
-    raw.put(message);
-    let (secret_index, matched) = if let Some(secret) = raw.find(claimed) {
-        (secret, Matched::Raw)
-    } else {
-        let rebuilt = stringify_into(message, || macs.clone()).map_err(Refusal::MalformedBody)?;
-        (rebuilt.find(claimed).ok_or(Refusal::Mismatch)?, Matched::Canonical)
-    };
-    let generation = if event.is_some() { Generation::Current } else { Generation::Legacy };
-    Ok(Verified { signed, event, generation, matched, secret_index })
+    find(body, located.ok_or(Refusal::NoResult)?, claimed, macs).map_err(Refusal::MalformedBody)?
 }
 
-type Located = (Range<usize>, Option<Range<usize>>);
+/// Looks for the message that is signed at a place, which is wrong where the bytes that stand
+/// there are no JSON: a match shows that the signer wrote them, and so that they are a value; all
+/// others are read.
+fn find(
+    body: &[u8],
+    Place { signed, event }: Place,
+    claimed: &[u8; 32],
+    macs: &Macs,
+) -> Result<Result<Verified, Refusal>, SyntaxError> {
+    let message = body.get(signed.clone()).unwrap_or_default();
+    let raw = || {
+        let mut raw = macs.clone();
+        raw.put(message);
+        raw.find(claimed).map(|secret| (secret, Matched::Raw))
+    };
+    let rebuilt = || {
+        let rebuilt = stringify_into(message, || macs.clone())?;
+        Ok(rebuilt.find(claimed).map(|secret| (secret, Matched::Canonical)))
+    };
+    let found = if is_respaced(message) {
+        rebuilt()?.or_else(raw)
+    } else {
+        match raw() {
+            Some(found) => Some(found),
+            None => rebuilt()?,
+        }
+    };
+    let generation = if event.is_some() { Generation::Current } else { Generation::Legacy };
+    let verified =
+        |(secret_index, matched)| Verified { signed, event, generation, matched, secret_index };
+    Ok(found.map(verified).ok_or(Refusal::Mismatch))
+}
 
-/// Where the signed bytes and the event are, if the body is a delivery at all.
-fn locate(body: &[u8]) -> Result<Option<Located>, SyntaxError> {
-    Ok(match survey(body, ["result", "event"])? {
-        Top::Array(whole) => Some((whole, None)),
-        Top::Object([result, event]) => result.map(|result| (result, event)),
-        Top::Scalar => None,
-    })
+/// Whether the text surely is not as `JSON.stringify` writes it: there are spaces at its start.
+fn is_respaced(text: &[u8]) -> bool {
+    text.get(1).is_some_and(u8::is_ascii_whitespace)
+        || memmem::find(&text[..text.len().min(256)], b"\": ").is_some()
 }
 
 /// The 32 bytes that the header claims to be the signature.

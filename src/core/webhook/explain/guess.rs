@@ -2,24 +2,17 @@
 
 use memchr::memmem;
 
-use super::header::Reading;
 use super::look::Sight;
 use super::reason::Reason;
 use super::{python, undo};
 use crate::core::javascript::SyntaxError;
 
-/// How improbable it must be that keys are sorted by chance: once in a thousand bodies.
-const SORTED_BY_CHANCE: f64 = 10.0;
+/// An object of so many keys must be sorted: by chance, one of 120 is. Objects of one kind have
+/// their keys in one order, so that many of them say no more than one.
+const ENOUGH_KEYS: u32 = 5;
 
 /// The most likely reason for which something speaks.
-pub(super) fn guess(
-    body: &[u8],
-    sight: &Result<Sight<'_>, SyntaxError>,
-    reading: &Reading,
-) -> Option<Reason> {
-    if reading.mistakes.contains(&Reason::HexSignature) {
-        return Some(Reason::LooksHex);
-    }
+pub(super) fn guess(body: &[u8], sight: &Result<Sight<'_>, SyntaxError>) -> Option<Reason> {
     let sight = match sight {
         Err(_) if is_compressed(body) => return Some(Reason::LooksCompressed),
         Err(_) if python::looks_like_dict(body) => return Some(Reason::LooksPythonDict),
@@ -33,7 +26,7 @@ pub(super) fn guess(
     if undo::mojibake(body).is_some() {
         return Some(Reason::LooksWrongCharset);
     }
-    let sorted = sight.sorted && sight.improbable >= SORTED_BY_CHANCE;
+    let sorted = sight.sorted && sight.most_keys >= ENOUGH_KEYS;
     sorted.then_some(Reason::LooksSorted)
 }
 

@@ -1,9 +1,10 @@
 //! Reads a signature out of a header that is not as it should be.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
 
 use super::reason::Reason;
+use super::undo;
 
 /// The longest header that is looked at: twice encoded and dressed, a signature is shorter.
 const LONGEST: usize = 1024;
@@ -57,25 +58,9 @@ fn hex(text: &[u8]) -> Option<[u8; 32]> {
 
 /// Base64 in another alphabet or without padding, and base64 of hex digits.
 fn variant(text: &[u8]) -> Option<([u8; 32], Option<Reason>)> {
-    let decoded = any_base64(text)?;
+    let decoded = undo::base64(text)?;
     match <[u8; 32]>::try_from(decoded) {
         Ok(claimed) => Some((claimed, Some(Reason::Base64Variant))),
         Err(decoded) => Some((hex(&decoded)?, Some(Reason::HexSignature))),
     }
-}
-
-/// Decodes base64 of either alphabet, padded or not, on one line or more.
-pub(super) fn any_base64(text: &[u8]) -> Option<Vec<u8>> {
-    let end = text.iter().rposition(|&byte| byte != b'=' && !byte.is_ascii_whitespace())?;
-    let mut digits = Vec::with_capacity(end + 1);
-    for &byte in text.get(..=end)? {
-        match byte {
-            b'-' => digits.push(b'+'),
-            b'_' => digits.push(b'/'),
-            b'+' | b'/' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => digits.push(byte),
-            b'\r' | b'\n' => {}
-            _ => return None,
-        }
-    }
-    STANDARD_NO_PAD.decode(digits).ok()
 }

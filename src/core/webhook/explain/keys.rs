@@ -1,7 +1,8 @@
 //! The keys that a signer may have made of a secret: the right one, and the usual wrong ones.
 
 use super::reason::Reason;
-use crate::core::javascript::Sink as _;
+use crate::core::javascript::{Sink as _, stringify_into};
+use crate::core::webhook::Matched;
 use crate::core::webhook::secret::{Macs, PREFIX, without_prefix};
 
 /// Keys of all secrets; the right ones come first.
@@ -29,23 +30,30 @@ impl Keys {
         Self { right, all: Macs::of_keys(&keys), origins }
     }
 
-    /// The secret whose right key signed the message.
-    pub(super) fn right(&self, message: &[u8], claimed: &[u8; 32]) -> Option<usize> {
-        let mut macs = self.right.clone();
-        macs.put(message);
-        macs.find(claimed)
+    /// The secret whose right key signed the message, which is hashed in this form.
+    pub(super) fn right(&self, message: &[u8], form: Matched, claimed: &[u8; 32]) -> Option<usize> {
+        sums(&self.right, message, form)?.find(claimed)
     }
 
     /// The secret that signed the message, and what was wrong with the key.
     pub(super) fn any(
         &self,
         message: &[u8],
+        form: Matched,
         claimed: &[u8; 32],
     ) -> Option<(usize, Option<Reason>)> {
-        let mut macs = self.all.clone();
-        macs.put(message);
-        self.origins.get(macs.find(claimed)?).copied()
+        let place = sums(&self.all, message, form)?.find(claimed)?;
+        self.origins.get(place).copied()
     }
+}
+
+fn sums(macs: &Macs, message: &[u8], form: Matched) -> Option<Macs> {
+    let mut sums = macs.clone();
+    match form {
+        Matched::Raw => sums.put(message),
+        Matched::Canonical => sums = stringify_into(message, || macs.clone()).ok()?,
+    }
+    Some(sums)
 }
 
 fn mistaken(secret: &[u8]) -> [(Vec<u8>, Reason); 5] {

@@ -20,8 +20,8 @@ pub(super) struct Sight<'a> {
     pub(super) longest: Option<Text<'a>>,
     /// Whether the keys of every object are in alphabetical order.
     pub(super) sorted: bool,
-    /// How improbable that is for keys in any order: the logarithm to base 2, negative.
-    pub(super) improbable: f64,
+    /// How many keys the largest object has.
+    pub(super) most_keys: u32,
 }
 
 /// An array or object that is open: where it starts, and of an object the keys so far.
@@ -83,7 +83,7 @@ impl<'a> Sight<'a> {
     fn see_key(&mut self, key: Text<'a>, object: Option<&mut Open<'a>>) {
         let Some(object) = object else { return };
         object.keys += 1;
-        self.improbable += f64::from(object.keys).log2();
+        self.most_keys = self.most_keys.max(object.keys);
         if object.last_key.is_some_and(|last| last.decode() >= key.decode()) {
             self.sorted = false;
         }

@@ -2,9 +2,9 @@
 //!
 //! A reason is *proved* where undoing the mistake makes the signature hold, and a guess (its word
 //! begins with `looks_`) where the body only looks like it; a proof goes before a guess. Reports
-//! are for developers: how long one takes tells which mistake was found. Each body is hashed at
-//! most 5 times with each of at most 6 keys for a secret, and 20 times more with the right key
-//! alone; beside the body, never more than three rewritten copies of it are held.
+//! are for developers: how long one takes tells which mistake was found. A body is hashed at most
+//! 4 times with each of the at most 6 keys of a secret, and 24 times more with the right one, and
+//! at most three rewritten copies of it are held at once.
 
 mod guess;
 mod header;
@@ -14,12 +14,14 @@ mod python;
 mod reason;
 mod undo;
 
+use self::guess::guess;
 use self::header::Reading;
 use self::keys::Keys;
 use self::look::{Sight, look};
 pub use self::reason::Reason;
 use super::secret::UnusableSecret;
-use super::verify::{Matched, Refusal, Verified, verify};
+use super::verify::Matched::{self, Canonical, Raw};
+use super::verify::{Refusal, Verified, verify};
 use crate::core::javascript::{SyntaxError, stringify};
 
 /// What is known of a signature. Nothing in it was made from a secret.
@@ -37,7 +39,7 @@ pub struct Report {
 
 impl Report {
     fn valid(verified: &Verified) -> Self {
-        let rebuilt = verified.matched == Matched::Canonical;
+        let rebuilt = verified.matched == Canonical;
         Self {
             matched: Some(verified.matched),
             secret_index: Some(verified.secret_index),
@@ -46,31 +48,40 @@ impl Report {
         }
     }
 
-    fn refused(reason: Reason) -> Self {
+    fn because(reason: Reason) -> Self {
         Self { matched: None, secret_index: None, reason, hint: reason.hint().to_owned() }
     }
 
-    fn malformed(error: &SyntaxError) -> Self {
-        let hint = format!("The JSON breaks: {error}. {}", Reason::MalformedBody.hint());
-        Self { hint, ..Self::refused(Reason::MalformedBody) }
+    fn refused(refusal: &Refusal, body: &[u8]) -> Self {
+        Self::because(match refusal {
+            Refusal::MissingHeader => Reason::MissingHeader,
+            Refusal::NotBase64 => Reason::NotBase64,
+            Refusal::WrongLength => Reason::WrongLength,
+            Refusal::MalformedBody(_) if body.trim_ascii().is_empty() => Reason::EmptyBody,
+            Refusal::MalformedBody(error) => {
+                let hint = format!("The JSON breaks: {error}. {}", Reason::MalformedBody.hint());
+                return Self { hint, ..Self::because(Reason::MalformedBody) };
+            }
+            Refusal::NoResult => Reason::NoResult,
+            Refusal::Mismatch => Reason::Mismatch,
+        })
     }
 }
 
 /// A mistake that was proved, and with which secret.
 struct Proof {
-    mistakes: Vec<Reason>,
+    first: Reason,
+    others: Vec<Reason>,
     secret_index: usize,
 }
 
 impl Proof {
     fn report(self) -> Report {
-        let hints: Vec<_> = self.mistakes.iter().map(|mistake| mistake.hint()).collect();
-        Report {
-            matched: None,
-            secret_index: Some(self.secret_index),
-            reason: self.mistakes.first().copied().unwrap_or(Reason::Mismatch),
-            hint: hints.join(" Besides: "),
+        let mut report = Report::because(self.first);
+        for other in self.others {
+            report.hint.extend([" Besides: ", other.hint()]);
         }
+        Report { secret_index: Some(self.secret_index), ..report }
     }
 }
 
@@ -86,33 +97,20 @@ pub fn explain(
         Err(refusal) => refusal,
     };
     let Some(reading) = header::read(header.unwrap_or_default()) else {
-        return Ok(Report::refused(unreadable(&refusal)));
+        return Ok(Report::refused(&refusal, body));
     };
     let sight = look(body);
     let attempts = Attempts { body, keys: Keys::new(secrets), reading: &reading };
     if let Some(proof) = attempts.prove(&sight) {
         return Ok(proof.report());
     }
-    Ok(match (guess::guess(body, &sight, &reading), sight) {
-        (Some(likely), _) => Report::refused(likely),
-        (None, _) if !reading.mistakes.is_empty() => Report::refused(unreadable(&refusal)),
-        (None, _) if body.trim_ascii().is_empty() => Report::refused(Reason::EmptyBody),
-        (None, Err(error)) => Report::malformed(&error),
-        (None, Ok(Sight { result: None, .. })) => Report::refused(Reason::NoResult),
-        (None, Ok(_)) => Report::refused(Reason::Mismatch),
-    })
-}
-
-/// The reason of a refusal that is about the header.
-fn unreadable(refusal: &Refusal) -> Reason {
-    match refusal {
-        Refusal::MissingHeader => Reason::MissingHeader,
-        Refusal::NotBase64 => Reason::NotBase64,
-        Refusal::WrongLength => Reason::WrongLength,
-        Refusal::MalformedBody(_) => Reason::MalformedBody,
-        Refusal::NoResult => Reason::NoResult,
-        Refusal::Mismatch => Reason::Mismatch,
-    }
+    // A header of another form never matches: that is certain, whatever the body looks like.
+    let likely = match reading.mistakes.as_slice() {
+        [] => guess(body, &sight),
+        [Reason::HexSignature, ..] => Some(Reason::LooksHex),
+        _ => None,
+    };
+    Ok(likely.map_or_else(|| Report::refused(&refusal, body), Report::because))
 }
 
 struct Attempts<'a> {
@@ -133,24 +131,19 @@ impl Attempts<'_> {
 
     /// The body is what was sent, but the signer did something else, or read it otherwise.
     fn signed_otherwise(&self, sight: &Sight<'_>) -> Option<Proof> {
-        let message = sight.result.clone().and_then(|range| self.body.get(range));
-        let canonical = message.and_then(|message| stringify(message).ok());
-        let whole = Some(Reason::WholeBodySigned);
-        message
-            .and_then(|message| self.with_any_key(message, None))
-            .or_else(|| self.with_any_key(canonical.as_deref()?, None))
-            .or_else(|| self.with_any_key(self.body, whole))
-            .or_else(|| self.with_any_key(&stringify(self.body).ok()?, whole))
-            .or_else(|| self.decoded_wrongly(canonical?))
+        let result = sight.result.clone().and_then(|range| self.body.get(range));
+        result
+            .and_then(|result| self.with_any_key(result, None))
+            .or_else(|| self.with_any_key(self.body, Some(Reason::WholeBodySigned)))
+            .or_else(|| self.decoded_wrongly(result?))
     }
 
     /// The body's UTF-8 was taken for another charset, once or twice.
-    fn decoded_wrongly(&self, message: Vec<u8>) -> Option<Proof> {
-        let once = undo::mojibake(&message)?;
-        drop(message);
+    fn decoded_wrongly(&self, result: &[u8]) -> Option<Proof> {
+        let once = undo::mojibake(&stringify(result).ok()?)?;
         let reason = Reason::DecodedAsLatin1;
-        self.with_right_key(&once, reason)
-            .or_else(|| self.with_right_key(&undo::mojibake(&once)?, reason))
+        self.with_right_key(&once, Raw, reason)
+            .or_else(|| self.with_right_key(&undo::mojibake(&once)?, Raw, reason))
     }
 
     /// The delivery is somewhere in the JSON.
@@ -163,7 +156,8 @@ impl Attempts<'_> {
         let result = sight.result.clone().and_then(|range| self.body.get(range));
         let result = result.and_then(undo::json_string);
         if let Some(text) = result {
-            return self.message(&text, Reason::JsonTwice);
+            let wrapped = || self.delivery(&text, Reason::WrappedBody);
+            return self.message(&text, Reason::JsonTwice).or_else(wrapped);
         }
         let mut inner = sight.inner.iter().filter_map(|range| self.body.get(range.clone()));
         inner.find_map(|result| self.message(result, Reason::WrappedBody)).or_else(|| {
@@ -184,22 +178,24 @@ impl Attempts<'_> {
     }
 
     fn message(&self, message: &[u8], reason: Reason) -> Option<Proof> {
-        self.with_right_key(message, reason)
-            .or_else(|| self.with_right_key(&stringify(message).ok()?, reason))
+        self.with_right_key(message, Raw, reason)
+            .or_else(|| self.with_right_key(message, Canonical, reason))
     }
 
-    fn with_right_key(&self, message: &[u8], reason: Reason) -> Option<Proof> {
-        let secret_index = self.keys.right(message, &self.reading.claimed)?;
-        Some(self.proof(secret_index, [Some(reason), None]))
+    fn with_right_key(&self, message: &[u8], form: Matched, reason: Reason) -> Option<Proof> {
+        let secret_index = self.keys.right(message, form, &self.reading.claimed)?;
+        self.proof(secret_index, [Some(reason), None])
     }
 
     fn with_any_key(&self, message: &[u8], reason: Option<Reason>) -> Option<Proof> {
-        let (secret_index, mistake) = self.keys.any(message, &self.reading.claimed)?;
-        Some(self.proof(secret_index, [reason, mistake]))
+        let any = |form| self.keys.any(message, form, &self.reading.claimed);
+        let (secret_index, mistake) = any(Raw).or_else(|| any(Canonical))?;
+        self.proof(secret_index, [reason, mistake])
     }
 
-    fn proof(&self, secret_index: usize, mistakes: [Option<Reason>; 2]) -> Proof {
+    fn proof(&self, secret_index: usize, mistakes: [Option<Reason>; 2]) -> Option<Proof> {
         let of_header = self.reading.mistakes.iter().copied();
-        Proof { mistakes: mistakes.into_iter().flatten().chain(of_header).collect(), secret_index }
+        let mut mistakes = mistakes.into_iter().flatten().chain(of_header);
+        Some(Proof { first: mistakes.next()?, others: mistakes.collect(), secret_index })
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! Each takes one pass, and gives at most three bytes for one.
 
-pub(super) use super::header::any_base64 as base64;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+
 use super::python;
 use super::reason::Reason;
 use crate::core::javascript::{Event, Reader};
@@ -91,4 +93,20 @@ pub(super) fn json_string(text: &[u8]) -> Option<Vec<u8>> {
         Ok(Some(Event::String(text))) => Some(text.decode().into_owned()),
         _ => None,
     }
+}
+
+/// Decodes base64 of either alphabet, padded or not, on one line or more.
+pub(super) fn base64(text: &[u8]) -> Option<Vec<u8>> {
+    let end = text.iter().rposition(|&byte| byte != b'=' && !byte.is_ascii_whitespace())?;
+    let mut digits = Vec::with_capacity(end + 1);
+    for &byte in text.get(..=end)? {
+        match byte {
+            b'-' => digits.push(b'+'),
+            b'_' => digits.push(b'/'),
+            b'+' | b'/' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => digits.push(byte),
+            b'\r' | b'\n' => {}
+            _ => return None,
+        }
+    }
+    STANDARD_NO_PAD.decode(digits).ok()
 }

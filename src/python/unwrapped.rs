@@ -1,0 +1,114 @@
+//! A verified delivery as Python holds it: the body, and which part of it is signed.
+//!
+//! Python's objects are made when they are asked for, from the very message that was signed: who
+//! only stores a delivery and answers pays for the check alone.
+
+use std::ops::Range;
+
+use pyo3::import_exception;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use super::convert::json_to_python;
+use super::webhook::{Body, header_bytes, invalid, refused, secrets_bytes, unusable, work_on};
+use crate::core::webhook::{self, Delivery, Unopened, Verified};
+
+import_exception!(extracta_rs.exceptions, WebhookPayloadError);
+
+type Ends = (usize, usize);
+type Parts = (Py<PyBytes>, Ends, Option<Ends>, Option<Py<PyBytes>>);
+
+#[pyclass(frozen, module = "extracta_rs._core")]
+pub(super) struct Unwrapped {
+    #[pyo3(get)]
+    raw: Py<PyBytes>,
+    signed: Range<usize>,
+    event: Option<Range<usize>>,
+    rebuilt: Option<Py<PyBytes>>,
+}
+
+impl Unwrapped {
+    fn part<'py>(&'py self, py: Python<'py>, range: &Range<usize>) -> &'py [u8] {
+        self.raw.as_bytes(py).get(range.clone()).unwrap_or_default()
+    }
+
+    fn message<'py>(&'py self, py: Python<'py>) -> &'py [u8] {
+        match &self.rebuilt {
+            Some(rebuilt) => rebuilt.as_bytes(py),
+            None => self.part(py, &self.signed),
+        }
+    }
+}
+
+#[pymethods]
+impl Unwrapped {
+    /// For pickle: takes what `__getnewargs__` gave.
+    #[new]
+    #[pyo3(signature = (raw, signed, event, rebuilt))]
+    fn again(
+        raw: Py<PyBytes>,
+        signed: Ends,
+        event: Option<Ends>,
+        rebuilt: Option<Py<PyBytes>>,
+    ) -> Self {
+        let event = event.map(|(start, end)| start..end);
+        Self { raw, signed: signed.0..signed.1, event, rebuilt }
+    }
+
+    fn __getnewargs__(&self, py: Python<'_>) -> Parts {
+        let ends = |range: &Range<usize>| (range.start, range.end);
+        let rebuilt = self.rebuilt.as_ref().map(|rebuilt| rebuilt.clone_ref(py));
+        (self.raw.clone_ref(py), ends(&self.signed), self.event.as_ref().map(ends), rebuilt)
+    }
+
+    /// The value of `event`.
+    fn event<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.event.as_ref().map(|event| json_to_python(py, self.part(py, event))).transpose()
+    }
+
+    /// The body as a dict; its `result` is read from the signed message alone.
+    fn data<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let body = self.raw.as_bytes(py);
+        let before = body.get(..self.signed.start).unwrap_or_default();
+        let behind = body.get(self.signed.end..).unwrap_or_default();
+        let envelope = json_to_python(py, &[before, b"null", behind].concat())?;
+        let envelope = if envelope.is_none() { PyDict::new(py).into_any() } else { envelope };
+        envelope.set_item("result", json_to_python(py, self.message(py))?)?;
+        Ok(envelope)
+    }
+
+    /// One key for each file.
+    fn dedupe_keys(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        work_on(py, self.message(py), webhook::dedupe_keys).map_err(invalid)
+    }
+}
+
+#[pyfunction]
+fn unwrap_webhook(
+    body: &Bound<'_, PyAny>,
+    header: &Bound<'_, PyAny>,
+    secret: &Bound<'_, PyAny>,
+) -> PyResult<Unwrapped> {
+    let py = body.py();
+    let body = Body::new(body)?;
+    let (header, secrets) = (header_bytes(header)?, secrets_bytes(secret)?);
+    let secrets: Vec<_> = secrets.iter().map(Vec::as_slice).collect();
+    let opened = work_on(py, body.bytes().unwrap_or_default(), |body| {
+        webhook::open(body, header.as_deref(), &secrets)
+    });
+    let Delivery { verified, rebuilt } = match opened.map_err(unusable)? {
+        Ok(delivery) => delivery,
+        Err(Unopened::Refused(refusal)) => return Err(refused(py, &body.refusal(refusal))),
+        Err(Unopened::WrongShape(wrong)) => {
+            return Err(WebhookPayloadError::new_err(wrong.to_string()));
+        }
+    };
+    let rebuilt = rebuilt.map(|rebuilt| PyBytes::new(py, &rebuilt).unbind());
+    let Verified { signed, event, .. } = verified;
+    Ok(Unwrapped { raw: body.to_bytes(py)?, signed, event, rebuilt })
+}
+
+pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Unwrapped>()?;
+    module.add_function(wrap_pyfunction!(unwrap_webhook, module)?)
+}
