@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -90,7 +91,7 @@ class Page:
 
     def until(self, condition: Callable[[], Any]) -> Any:
         """Wait until a condition holds; an element may be replaced while one looks at it."""
-        ignored = [Exception]
+        ignored = [WebDriverException, IndexError]
         return WebDriverWait(self.driver, 20, 0.05, ignored).until(lambda _: condition())
 
     def get(self, name: str) -> WebElement:
