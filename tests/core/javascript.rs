@@ -1,5 +1,7 @@
 //! JSON as V8 reads and writes it.
 
+mod cases;
+mod es6;
 mod node;
 
 use extracta_rs::core::javascript::{

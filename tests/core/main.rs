@@ -6,7 +6,11 @@
 mod decisions;
 #[cfg(feature = "emulator")]
 mod emulator;
+mod exact;
 mod explain;
 mod gate;
 mod javascript;
+mod limits;
+mod seeds;
+mod v8;
 mod webhook;

@@ -134,6 +134,23 @@ fn any_of_several_secrets_may_match() {
 }
 
 #[test]
+fn text_that_looks_spaced_is_found_as_it_was_signed() {
+    for result in [
+        r#"[{": 1":5}]"#,
+        r#"["a\": b"]"#,
+        r#"[1,": ",{"a":": "}]"#,
+        r#"{": ":": "}"#,
+        r#"" a""#,
+        r#""\": ""#,
+        r#"": ""#,
+    ] {
+        let body = format!(r#"{{"event":"a.b","result":{result}}}"#);
+        let verified = check(&body, &header(&body, "s"), &["s"]).unwrap();
+        assert_eq!((verified.matched, &body[verified.signed]), (Matched::Raw, result));
+    }
+}
+
+#[test]
 fn white_space_around_the_header_is_accepted() {
     let header = format!(" \t{}\r\n", header("[]", "s"));
     assert!(check("[]", &header, &["s"]).is_ok());

@@ -154,10 +154,16 @@ fn find(
     Ok(found.map(verified).ok_or(Refusal::Mismatch))
 }
 
-/// Whether the text surely is not as `JSON.stringify` writes it: there are spaces at its start.
+/// Whether the JSON text surely is not as `JSON.stringify` writes it: there are spaces at its start.
 fn is_respaced(text: &[u8]) -> bool {
-    text.get(1).is_some_and(u8::is_ascii_whitespace)
-        || memmem::find(&text[..text.len().min(256)], b"\": ").is_some()
+    if let [b'[' | b'{', second, ..] = text
+        && second.is_ascii_whitespace()
+    {
+        return true;
+    }
+    // A quote behind one of these may open a string, or stand in one.
+    let closes = |at: usize| text.get(at.wrapping_sub(1)).is_some_and(|b| !b"[,:{\\".contains(b));
+    memmem::find_iter(&text[..text.len().min(256)], b"\": ").any(closes)
 }
 
 /// The 32 bytes that the header claims to be the signature.

@@ -1,183 +1,104 @@
-//! Random documents, compared with the machine's own Node.
+//! Documents by chance, compared with the machine's own Node.
 
-#![allow(clippy::unwrap_used, clippy::format_push_string, reason = "tests")]
+mod broken;
+mod deliveries;
+mod documents;
+mod numbers;
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::collections::BTreeMap;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use extracta_rs::core::javascript::stringify;
 
-/// One document for each line of base64, one answer for each: base64, or `!` where it throws.
-const NODE: &str = "
-    const lines = require('fs').readFileSync(0, 'ascii').trim().split('\\n');
-    const answer = line => {
-        try { return btoa2(JSON.stringify(JSON.parse(Buffer.from(line, 'base64').toString()))); }
-        catch { return '!'; }
-    };
-    const btoa2 = text => Buffer.from(text).toString('base64');
-    process.stdout.write(lines.map(answer).join('\\n'));
-";
+use crate::v8;
+use documents::{Documents, Kind};
+
+/// How many documents of each kind are compared.
+const PLAN: [(Kind, usize); 6] = [
+    (Kind::Mixed, 45_000),
+    (Kind::Numbers, 60_000),
+    (Kind::Strings, 30_000),
+    (Kind::Keys, 30_000),
+    (Kind::Spaces, 8_000),
+    (Kind::Deep, 300),
+];
+const BROKEN: usize = 25_000;
+const MUTATED: usize = 25_000;
 
 #[test]
-fn thousands_of_documents_come_out_as_from_node() {
-    let mut documents = Documents(fastrand::Rng::with_seed(7));
-    let texts: Vec<_> = (0..6000).map(|_| documents.text()).collect();
-    let lines: Vec<_> = texts.iter().map(|text| STANDARD.encode(text)).collect();
-    let Some(answers) = node(&lines.join("\n")) else { return };
-    assert_eq!(answers.len(), texts.len());
-    for (text, answer) in texts.iter().zip(&answers) {
-        let ours = stringify(text.as_bytes()).map_or("!".into(), |out| STANDARD.encode(out));
-        assert_eq!(&ours, answer, "{text}");
+#[expect(clippy::print_stdout)]
+fn two_hundred_thousand_documents_come_out_as_from_node() {
+    let mut compared = 0;
+    let mut reached = BTreeMap::<_, usize>::new();
+    for (seed, (kind, count)) in (1..).zip(PLAN) {
+        let mut documents = Documents::new(seed);
+        let texts: Vec<_> = (0..count).map(|_| documents.text(kind)).collect();
+        let Some(accepted) = compare(&texts) else { return };
+        assert_eq!(accepted, count, "{kind:?}: not all are JSON");
+        compared += count;
+        for (name, count) in documents.reached {
+            *reached.entry(name).or_default() += count;
+        }
     }
-    let accepted = answers.iter().filter(|answer| *answer != "!").count();
-    assert!(accepted > 3500 && accepted < 5500, "{accepted}");
+    let mut documents = Documents::new(10);
+    let texts: Vec<_> = (0..BROKEN).map(|_| documents.broken()).collect();
+    assert_eq!(compare(&texts), Some(0), "broken documents were accepted");
+    for name in broken::items() {
+        reached.insert(name, documents.reached.get(name).copied().unwrap_or(0));
+    }
+    let mut documents = Documents::new(11);
+    let kinds = [Kind::Mixed, Kind::Numbers, Kind::Strings, Kind::Keys, Kind::Spaces];
+    let kinds = kinds.into_iter().cycle().take(MUTATED);
+    let texts: Vec<_> = kinds.map(|kind| documents.mutated(kind)).collect();
+    let accepted = compare(&texts).unwrap();
+    assert!(accepted > MUTATED / 10 && accepted < MUTATED * 9 / 10, "{accepted}");
+    compared += BROKEN + MUTATED;
+    for name in documents::items().chain(broken::items()) {
+        let count = reached.get(name).copied().unwrap_or(0);
+        assert!(count >= 20, "{name}: reached {count} times");
+    }
+    assert!(compared >= 200_000);
+    println!("{compared} documents compared with Node, 0 differences; {reached:?}");
 }
 
-#[expect(clippy::print_stderr)]
-fn node(input: &str) -> Option<Vec<String>> {
-    let mut command = Command::new("node");
-    let started = command.args(["-e", NODE]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-    let Ok(mut node) = started else {
-        eprintln!("SKIPPED: `node` is not installed, so nothing was compared with V8");
-        return None;
-    };
-    node.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = String::from_utf8(node.wait_with_output().unwrap().stdout).unwrap();
-    Some(output.lines().map(str::to_owned).collect())
+/// Compares what both make of the documents; tells how many Node accepted.
+fn compare<T: AsRef<[u8]>>(texts: &[T]) -> Option<usize> {
+    let answers = v8::ask(v8::CANONICAL, texts)?;
+    for (text, theirs) in texts.iter().map(AsRef::as_ref).zip(&answers) {
+        let ours = stringify(text).ok();
+        assert!(
+            ours == *theirs,
+            "{}\nours:   {}\ntheirs: {}",
+            String::from_utf8_lossy(text),
+            ours.map_or("refused".into(), |out| String::from_utf8_lossy(&out).into_owned()),
+            theirs.as_ref().map_or("refused".into(), |out| String::from_utf8_lossy(out)),
+        );
+    }
+    Some(answers.iter().flatten().count())
 }
 
-struct Documents(fastrand::Rng);
-
-impl Documents {
-    /// A document; every third one with a character put wrong.
-    fn text(&mut self) -> String {
-        let mut text = String::new();
-        self.value(&mut text, 4);
-        if self.0.u8(..3) == 0 {
-            let at = self.0.usize(..=text.chars().count());
-            let mut chars: Vec<_> = text.chars().collect();
-            if self.0.bool() && at < chars.len() {
-                chars.remove(at);
-            } else {
-                chars.insert(
-                    at,
-                    self.pick(&['"', '\\', ',', ':', '{', ']', '0', '-', '.', 'e', '\u{1}', ' ']),
-                );
-            }
-            text = chars.into_iter().collect();
-        }
-        text
+#[test]
+fn bytes_that_are_not_utf8_are_read_by_node_in_several_ways() {
+    let texts = [&b"\"a\xffb\""[..], b"[\"\xed\xa0\x80\"]", b"\xef\xbb\xbf[1]"];
+    let readings = [
+        // Express and other body parsers that keep a `Buffer` and call `toString`.
+        (
+            "bytes => JSON.stringify(JSON.parse(Buffer.from(bytes).toString()))",
+            [Some("\"a\u{fffd}b\""), Some("[\"\u{fffd}\u{fffd}\u{fffd}\"]"), None],
+        ),
+        // `Response.json`, `Request.json`, `TextDecoder`: a BOM is left out.
+        (
+            "bytes => JSON.stringify(JSON.parse(new TextDecoder().decode(bytes)))",
+            [Some("\"a\u{fffd}b\""), Some("[\"\u{fffd}\u{fffd}\u{fffd}\"]"), Some("[1]")],
+        ),
+        // Ours.
+        (v8::CANONICAL, [None, None, None]),
+    ];
+    for (reading, expected) in readings {
+        let Some(answers) = v8::ask(reading, &texts) else { return };
+        let expected = expected.map(|text| text.map(|text| text.as_bytes().to_vec()));
+        assert_eq!(answers, expected, "{reading}");
     }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.0.usize(..from.len())]
-    }
-
-    fn space(&mut self, out: &mut String) {
-        out.push_str(self.pick(&["", "", "", " ", "\n", "\t \r\n"]));
-    }
-
-    fn value(&mut self, out: &mut String, depth: u8) {
-        self.space(out);
-        match self.0.u8(..if depth == 0 { 5 } else { 9 }) {
-            0 => out.push_str(self.pick(&["null", "true", "false"])),
-            1 | 2 => self.number(out),
-            3 | 4 => self.string(out),
-            5 | 6 => self.container(out, depth, ['[', ']']),
-            _ => self.container(out, depth, ['{', '}']),
-        }
-        self.space(out);
-    }
-
-    fn container(&mut self, out: &mut String, depth: u8, [open, close]: [char; 2]) {
-        out.push(open);
-        for place in 0..self.0.u8(..7) {
-            out.push_str(if place > 0 { "," } else { "" });
-            if open == '{' {
-                self.space(out);
-                self.key(out);
-                self.space(out);
-                out.push(':');
-            }
-            self.value(out, depth - 1);
-        }
-        self.space(out);
-        out.push(close);
-    }
-
-    fn key(&mut self, out: &mut String) {
-        match self.0.u8(..8) {
-            0 => self.string(out),
-            1 => *out += &format!("\"{}\"", self.0.u8(..12)),
-            _ => out.push_str(self.pick(&[
-                "\"\"",
-                "\"a\"",
-                "\"\\u0061\"",
-                "\"b\"",
-                "\"0\"",
-                "\"\\u0030\"",
-                "\"01\"",
-                "\"-1\"",
-                "\"4294967294\"",
-                "\"4294967295\"",
-                "\"4294967296\"",
-                "\"99999999999\"",
-                "\"1e3\"",
-                "\"__proto__\"",
-                "\"constructor\"",
-                "\"toJSON\"",
-                "\"length\"",
-                "\"a_longer_key\"",
-                "\"a_longer_kez\"",
-                "\"\\ud800\"",
-                "\"\\uD800\"",
-                "\"é\"",
-                "\"\\u00e9\"",
-                "\"10\"",
-            ])),
-        }
-    }
-
-    fn number(&mut self, out: &mut String) {
-        match self.0.u8(..5) {
-            0 => out.push_str(self.pick(&["0", "-0", "-0.0", "1.0", "0.0000001", "0.000001"])),
-            1 => out.push_str(&f64::from_bits(self.0.u64(..)).to_string().replace("inf", "1")),
-            2 => out.push_str(&self.0.i64(..).to_string()),
-            3 => *out += &format!("{}e{}", self.0.i32(..), self.0.i16(-400..400)),
-            _ => {
-                let digits = |rng: &mut fastrand::Rng| {
-                    let len = rng.usize(1..30);
-                    (0..len).map(|_| char::from(rng.u8(b'0'..=b'9'))).collect::<String>()
-                };
-                let whole = digits(&mut self.0);
-                let whole = whole.trim_start_matches('0');
-                out.push_str(if whole.is_empty() { "0" } else { whole });
-                out.push('.');
-                out.push_str(&digits(&mut self.0));
-                out.push_str(self.pick(&["", "E+5", "e-20", "e0"]));
-            }
-        }
-    }
-
-    fn string(&mut self, out: &mut String) {
-        out.push('"');
-        for _ in 0..self.0.u8(..12) {
-            match self.0.u8(..6) {
-                0 => *out += &format!("\\u{:04x}", self.0.u16(..)),
-                1 => *out += &format!("\\u{:04X}", self.0.u16(0xd7f0..0xe010)),
-                2 => out.push_str(self.pick(&[
-                    "\\n",
-                    "\\/",
-                    "\\\"",
-                    "\\\\",
-                    "\\u0000",
-                    "\\t\\f\\b\\r",
-                ])),
-                3 => out.push(self.pick(&['é', '😀', '\u{2028}', '\u{7f}', '\u{feff}', '/', '\''])),
-                _ => out.push_str(self.pick(&["a", "plain text", "0123456789abcdef"])),
-            }
-        }
-        out.push('"');
+    for text in texts {
+        assert!(stringify(text).is_err());
     }
 }
