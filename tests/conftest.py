@@ -131,7 +131,9 @@ def raw_servers() -> Iterator[Callable[[], RawServer]]:
         def start() -> RawServer:
             class Handler(socketserver.StreamRequestHandler):
                 def handle(self) -> None:
-                    lines = list(iter(self.rfile.readline, b"\r\n"))
+                    lines = []
+                    while (line := self.rfile.readline()) not in (b"\r\n", b""):
+                        lines.append(line)
                     sizes = [line for line in lines if line.lower().startswith(b"content-length")]
                     body = self.rfile.read(int(sizes[0].split(b":")[1])) if sizes else b""
                     raw.requests.append(b"".join(lines) + b"\r\n" + body)

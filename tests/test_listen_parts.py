@@ -19,7 +19,7 @@ from extracta_rs._cli import _deliveries, _endpoint
 from extracta_rs._cli._deliveries import Deliveries
 from extracta_rs._cli._delivery import detail, read, summary
 from extracta_rs._cli._endpoint import Endpoint, end_to_end
-from extracta_rs._cli._listen_view import plain
+from extracta_rs._cli._listen_view import line, plain
 from extracta_rs._cli._pretty import pretty
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "extracta-rs"
@@ -60,7 +60,7 @@ def test_an_app_that_drips_its_answer_has_answered(raw_server: Any) -> None:
     assert (answer.status, answer.text, answer.error) == (200, "abc", None)
 
 
-def kept(count: int, size: int = 1) -> dict[str, Any]:
+def kept(size: int = 1) -> dict[str, Any]:
     return {"time": 0.0, "path": "/", "headers": (), "body": b"x" * size, **read(b"", None, ["s"])}
 
 
@@ -68,12 +68,12 @@ def test_what_is_kept_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(_deliveries, "MOST_BYTES", 100)
     deliveries = Deliveries(50)
     for _ in range(10):
-        deliveries.add(**kept(1, size=30))
+        deliveries.add(**kept(size=30))
     changes = deliveries.changes(0, 0)
     assert changes
     assert [each.id for each in changes.deliveries] == [8, 9, 10]
     assert changes.oldest == 8
-    deliveries.add(**kept(1, size=1000))
+    deliveries.add(**kept(size=1000))
     changes = deliveries.changes(0, 0)
     assert changes
     assert [each.id for each in changes.deliveries] == [11], "the latest stays, whatever its size"
@@ -85,7 +85,7 @@ def test_a_delivery_with_very_much_in_it_is_shown_in_part(listen: Any) -> None:
     files = [{"fileId": f"{n}" * 400, "status": f"s{n}", "batchId": f"{n}"} for n in range(3000)]
     body = json.dumps({"event": "x" * 1000, "result": files}).encode()
     deliveries = Deliveries(1)
-    fields = {**kept(1), "body": body, **read(body, sign(body, "s"), ["s"])}
+    fields = {**kept(), "body": body, **read(body, sign(body, "s"), ["s"])}
     delivery = deliveries.add(**fields)
     short = summary(delivery)
     assert short["file_count"] == 3000
@@ -137,3 +137,18 @@ def test_headers_for_the_next_one_only_are_left_out() -> None:
         ("Host", "a"), ("Keep-Alive", "1"), ("CONNECTION", "X-a , TE"), ("x-A", "1"),
         ("X-Folded", "one\r\n two\n\tthree"), ("bad name", "x"), ("Content-Type", "text/plain"),
     ]) == [("X-Folded", "one two three"), ("Content-Type", "text/plain")]  # fmt: skip
+
+
+BODIES = st.binary() | st.sampled_from(
+    [BODY, b"[]", b'{"result":[[]]}', b'{"event":1,"result":[]}']
+)
+
+
+@given(BODIES, BODIES, st.none() | st.text() | st.just(sign(BODY, SECRET)))
+def test_whatever_comes_is_shown(one: bytes, other: bytes, signature: str | None) -> None:
+    for body in (one, one[: len(one) // 2] + other):
+        for header in (signature, sign(b"[]", SECRET)):
+            fields = {**kept(), "body": body, **read(body, header, [SECRET])}
+            delivery = Deliveries(1).add(**fields)
+            json.dumps(detail(delivery))
+            assert "\n" not in line(summary(delivery), replay=False).plain

@@ -70,6 +70,13 @@ def test_flask_hooks_may_read_the_body_before(on: Callable[..., Any]) -> None:
     assert seen[0] == BODY
 
 
+def test_a_body_that_a_flask_hook_used_up_is_refused(on: Callable[..., Any]) -> None:
+    app = flask.Flask("used up")
+    app.before_request(lambda: flask.request.stream.read() and None)
+    app.register_blueprint(extracta_rs.flask.webhook_blueprint(print, SECRET))
+    assert on("werkzeug", app).deliver(BODY).status == 400
+
+
 def test_flasks_own_limit_holds_too(on: Callable[..., Any]) -> None:
     app = flask.Flask("limit")
     app.config["MAX_CONTENT_LENGTH"] = 20
@@ -317,7 +324,9 @@ def test_a_django_middleware_may_read_the_body_before(on: Callable[..., Any], ro
     assert site.post(BODY).status == 401
 
 
-def test_a_body_that_is_gone_is_refused(on: Callable[..., Any], route: Any) -> None:
+def test_a_body_that_a_django_middleware_used_up_is_refused(
+    on: Callable[..., Any], route: Any
+) -> None:
     view = extracta_rs.django.webhook(SECRET)(lambda request, event: None)
 
     def read_before(request: Any) -> Any:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-MOST_BYTES = 10 << 20
+MOST_BYTES = 10_000_000
 MOST_CONNECTIONS = 64
 MOST_LINE = 1024
 READ_SECONDS = 60.0
@@ -122,7 +122,7 @@ class Handler(BaseHTTPRequestHandler):
         if lengths or not re.fullmatch("[0-9]+", length):
             raise RefusedError(400, "the length of the body is not one number")
         if len(length) > 15 or int(length) > MOST_BYTES:
-            raise RefusedError(413, f"the body is larger than {MOST_BYTES >> 20} MiB")
+            raise RefusedError(413, f"the body is larger than {MOST_BYTES // 1_000_000} MB")
         self._welcome()
         return self._read_exactly(int(length))
 
@@ -203,7 +203,7 @@ class Handler(BaseHTTPRequestHandler):
             if not re.fullmatch(b"[0-9A-Fa-f]{1,15}", size):
                 raise RefusedError(400, "a chunk of the body is not framed well")
             if len(body) + int(size, 16) > MOST_BYTES:
-                raise RefusedError(413, f"the body is larger than {MOST_BYTES >> 20} MiB")
+                raise RefusedError(413, f"the body is larger than {MOST_BYTES // 1_000_000} MB")
             if int(size, 16) == 0:
                 break
             body += self._read_exactly(int(size, 16))
