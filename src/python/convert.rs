@@ -25,10 +25,13 @@ pub(super) fn json_to_python<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Boun
     let mut reader = Reader::new(text);
     let mut strings = Strings::new(py, text.len());
     let mut open: Vec<Open<'py>> = Vec::new();
+    let mut rest = if text.len() > PAUSE { Some(Uncollected::new(py)?) } else { None };
     let mut pause = PAUSE;
     loop {
         if reader.offset() > pause {
+            drop(rest.take());
             py.detach(|| ());
+            rest = Some(Uncollected::new(py)?);
             pause = reader.offset() + PAUSE;
         }
         // Looked at where it is: moving it costs more than all the rest.
@@ -76,6 +79,30 @@ pub(super) fn json_to_python<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Boun
                     Err(error) => Err(PyValueError::new_err(error.to_string())),
                 };
             }
+        }
+    }
+}
+
+/// Holds up the collection of cycles, which JSON has none of: with each few hundred new objects
+/// Python would look through all that were made before. Ends before another thread can run.
+struct Uncollected<'py>(Option<Bound<'py, PyModule>>);
+
+impl<'py> Uncollected<'py> {
+    fn new(py: Python<'py>) -> PyResult<Self> {
+        let collector = py.import("gc")?;
+        if !collector.call_method0("isenabled")?.is_truthy()? {
+            return Ok(Self(None));
+        }
+        collector.call_method0("disable")?;
+        Ok(Self(Some(collector)))
+    }
+}
+
+impl Drop for Uncollected<'_> {
+    fn drop(&mut self) {
+        if let Some(collector) = &self.0 {
+            // `gc.enable` takes nothing and cannot fail.
+            let _ = collector.call_method0("enable");
         }
     }
 }
