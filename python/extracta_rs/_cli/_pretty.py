@@ -14,10 +14,8 @@ TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]|[,:]|[^\s"\[\]{},:]+')
 EMPTY = re.compile(r"\s*[\]}]")
 MOST_INDENT = 40
 
-Kind = Literal["json", "text", "binary"]
 
-
-def pretty(body: bytes, most: int) -> tuple[str, Kind]:
+def pretty(body: bytes, most: int) -> tuple[str, Literal["json", "text", "binary"]]:
     """Return a body as text, and what kind of text: anything but JSON is left as it is.
 
     Args:
