@@ -121,7 +121,7 @@ def test_a_signed_body_that_is_no_event_is_told(listen: Any) -> None:
     assert listening.deliver(b'{"event":"x.y","result":"nothing"}') == 400
     told = listening.told()
     assert told["valid"]
-    assert told["problem"].endswith("not a list of files")
+    assert told["problem"] == "`result` is a string, not a list of files"
     assert told["file_count"] is None
 
 

@@ -70,6 +70,13 @@ def test_flask_hooks_may_read_the_body_before(on: Callable[..., Any]) -> None:
     assert seen[0] == BODY
 
 
+def test_a_body_that_a_flask_hook_used_up_is_refused(on: Callable[..., Any]) -> None:
+    app = flask.Flask("used up")
+    app.before_request(lambda: flask.request.stream.read() and None)
+    app.register_blueprint(extracta_rs.flask.webhook_blueprint(print, SECRET))
+    assert on("werkzeug", app).deliver(BODY).status == 400
+
+
 def test_flasks_own_limit_holds_too(on: Callable[..., Any]) -> None:
     app = flask.Flask("limit")
     app.config["MAX_CONTENT_LENGTH"] = 20
@@ -287,6 +294,38 @@ def test_wsgi_reads_no_further_than_the_length() -> None:
     assert body.read() == b"the next request"
 
 
+class Broken(io.RawIOBase):
+    """The body of a server that, as gunicorn does, has errors of its own for bad chunks."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        raise LookupError("invalid chunk size")
+
+
+@pytest.mark.parametrize("kind", ["flask", "django", "wsgi"])
+def test_errors_of_a_servers_own_are_the_senders_fault(kind: str, route: Any) -> None:
+    app: Any = get_wsgi_application()
+    if kind == "flask":
+        app = flask.Flask("broken")
+        app.register_blueprint(extracta_rs.flask.webhook_blueprint(print, SECRET))
+    if kind == "wsgi":
+        app = extracta_rs.wsgi.WebhookMiddleware(print, SECRET)  # type: ignore[arg-type]
+    view = extracta_rs.django.webhook(SECRET)(lambda request, event: None)
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": route(view) if kind == "django" else PATH,
+        "HTTP_TRANSFER_ENCODING": "chunked",
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "80",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": Broken(),
+        "wsgi.input_terminated": True,
+    }
+    said: list[str] = []
+    body = app(environ, lambda status, headers: said.append(status))
+    assert [status.lower() for status in said] == ["400 bad request"]
+    assert b"".join(body) == b'{"error": "body", "reason": "incomplete"}'
+
+
 def test_django_views_of_classes_and_what_they_answer(on: Callable[..., Any], route: Any) -> None:
     @method_decorator(extracta_rs.django.webhook(SECRET), name="dispatch")
     class Receive(View):
@@ -317,7 +356,9 @@ def test_a_django_middleware_may_read_the_body_before(on: Callable[..., Any], ro
     assert site.post(BODY).status == 401
 
 
-def test_a_body_that_is_gone_is_refused(on: Callable[..., Any], route: Any) -> None:
+def test_a_body_that_a_django_middleware_used_up_is_refused(
+    on: Callable[..., Any], route: Any
+) -> None:
     view = extracta_rs.django.webhook(SECRET)(lambda request, event: None)
 
     def read_before(request: Any) -> Any:
