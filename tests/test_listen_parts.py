@@ -122,6 +122,7 @@ def test_pretty_leaves_tokens_and_what_is_no_json_as_they_came() -> None:
     assert pretty(rb'{"a":1.0,"a":1e2,"\u00e9":[ ],"b":{ "c":-0}}', 999) == (
         '{\n  "a": 1.0,\n  "a": 1e2,\n  "\\u00e9": [],\n  "b": {\n    "c": -0\n  }\n}', "json",
     )  # fmt: skip
+    assert pretty(b"[%s]" % (b"9" * 5000), 9999)[1] == "json"
     assert pretty(b"<html>\n", 999) == ("<html>\n", "text")
     assert pretty(b"[1,]", 999) == ("[1,]", "text")
     assert pretty(b"\xff[1]", 999) == ("�[1]", "binary")

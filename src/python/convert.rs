@@ -12,6 +12,8 @@ use crate::core::javascript::{Event, Reader, Text};
 
 /// Other threads of Python may run each time that so many bytes were read: 10 MB take 40 ms.
 const PAUSE: usize = 256 * 1024;
+/// Longer strings than this, in bytes, hardly come twice.
+const SHORT: usize = 32;
 
 enum Open<'py> {
     List(Bound<'py, PyList>),
@@ -21,25 +23,28 @@ enum Open<'py> {
 /// Builds the value of a JSON text; `ValueError` where it is none.
 pub(super) fn json_to_python<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyAny>> {
     let mut reader = Reader::new(text);
-    let mut keys = Keys::new(py, text.len());
+    let mut strings = Strings::new(py, text.len());
     let mut open: Vec<Open<'py>> = Vec::new();
+    let mut rest = if text.len() > PAUSE { Some(Uncollected::new(py)?) } else { None };
     let mut pause = PAUSE;
     loop {
         if reader.offset() > pause {
+            drop(rest.take());
             py.detach(|| ());
+            rest = Some(Uncollected::new(py)?);
             pause = reader.offset() + PAUSE;
         }
         // Looked at where it is: moving it costs more than all the rest.
         let next = &reader.next_event();
         let value = match next {
             Ok(Some(event)) => match event {
-                Event::String(text) => string(py, *text)?.into_any(),
+                Event::String(text) => strings.get(*text)?.into_any(),
                 Event::Number(text) => number(py, text)?,
                 Event::Null => py.None().into_bound(py),
                 Event::Bool(value) => PyBool::new(py, *value).to_owned().into_any(),
                 Event::Key(text) => {
                     if let Some(Open::Dict(_, next)) = open.last_mut() {
-                        *next = Some(keys.get(*text)?);
+                        *next = Some(strings.get(*text)?);
                     }
                     continue;
                 }
@@ -78,13 +83,38 @@ pub(super) fn json_to_python<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Boun
     }
 }
 
-/// Keys come again and again: each is made once, unless another one takes its slot.
-struct Keys<'py, 'a> {
+/// Holds up the collection of cycles, which JSON has none of: with each few hundred new objects
+/// Python would look through all that were made before. Ends before another thread can run.
+struct Uncollected<'py>(Option<Bound<'py, PyModule>>);
+
+impl<'py> Uncollected<'py> {
+    fn new(py: Python<'py>) -> PyResult<Self> {
+        let collector = py.import("gc")?;
+        if !collector.call_method0("isenabled")?.is_truthy()? {
+            return Ok(Self(None));
+        }
+        collector.call_method0("disable")?;
+        Ok(Self(Some(collector)))
+    }
+}
+
+impl Drop for Uncollected<'_> {
+    fn drop(&mut self) {
+        if let Some(collector) = &self.0 {
+            // `gc.enable` takes nothing and cannot fail.
+            let _ = collector.call_method0("enable");
+        }
+    }
+}
+
+/// Keys come again and again, and so do statuses, ids and currencies: each short string is made
+/// once, unless another one takes its slot.
+struct Strings<'py, 'a> {
     py: Python<'py>,
     slots: Vec<Option<(&'a str, Bound<'py, PyString>)>>,
 }
 
-impl<'py, 'a> Keys<'py, 'a> {
+impl<'py, 'a> Strings<'py, 'a> {
     fn new(py: Python<'py>, text_len: usize) -> Self {
         let slots = (text_len / 32).clamp(16, 512).next_power_of_two();
         Self { py, slots: vec![const { None }; slots] }
@@ -92,15 +122,18 @@ impl<'py, 'a> Keys<'py, 'a> {
 
     #[inline]
     fn get(&mut self, text: Text<'a>) -> PyResult<Bound<'py, PyString>> {
-        let Some(plain) = text.plain() else { return string(self.py, text) };
-        let slot = usize::from(hash(plain.as_bytes())) & (self.slots.len() - 1);
-        let Some(slot) = self.slots.get_mut(slot) else { return string(self.py, text) };
-        match slot {
-            Some((known, key)) if *known == plain => Ok(key.clone()),
-            _ => {
-                let key = PyString::new(self.py, plain);
-                *slot = Some((plain, key.clone()));
-                Ok(key)
+        let Some(plain) = text.plain().filter(|plain| plain.len() <= SHORT) else {
+            return string(self.py, text);
+        };
+        let place = usize::from(hash(plain.as_bytes())) & (self.slots.len() - 1);
+        match self.slots.get_mut(place) {
+            Some(Some((known, string))) if *known == plain => Ok(string.clone()),
+            slot => {
+                let string = PyString::new(self.py, plain);
+                if let Some(slot) = slot {
+                    *slot = Some((plain, string.clone()));
+                }
+                Ok(string)
             }
         }
     }

@@ -294,6 +294,38 @@ def test_wsgi_reads_no_further_than_the_length() -> None:
     assert body.read() == b"the next request"
 
 
+class Broken(io.RawIOBase):
+    """The body of a server that, as gunicorn does, has errors of its own for bad chunks."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        raise LookupError("invalid chunk size")
+
+
+@pytest.mark.parametrize("kind", ["flask", "django", "wsgi"])
+def test_errors_of_a_servers_own_are_the_senders_fault(kind: str, route: Any) -> None:
+    app: Any = get_wsgi_application()
+    if kind == "flask":
+        app = flask.Flask("broken")
+        app.register_blueprint(extracta_rs.flask.webhook_blueprint(print, SECRET))
+    if kind == "wsgi":
+        app = extracta_rs.wsgi.WebhookMiddleware(print, SECRET)  # type: ignore[arg-type]
+    view = extracta_rs.django.webhook(SECRET)(lambda request, event: None)
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": route(view) if kind == "django" else PATH,
+        "HTTP_TRANSFER_ENCODING": "chunked",
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "80",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": Broken(),
+        "wsgi.input_terminated": True,
+    }
+    said: list[str] = []
+    body = app(environ, lambda status, headers: said.append(status))
+    assert [status.lower() for status in said] == ["400 bad request"]
+    assert b"".join(body) == b'{"error": "body", "reason": "incomplete"}'
+
+
 def test_django_views_of_classes_and_what_they_answer(on: Callable[..., Any], route: Any) -> None:
     @method_decorator(extracta_rs.django.webhook(SECRET), name="dispatch")
     class Receive(View):

@@ -14,11 +14,11 @@ TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]|[,:]|[^\s"\[\]{},:]+')
 EMPTY = re.compile(r"\s*[\]}]")
 MOST_INDENT = 40
 
-Kind = Literal["json", "text", "binary"]
 
+def pretty(body: bytes, most: int) -> tuple[str, Literal["json", "text", "binary"]]:
+    """Return a body as text, and what kind of text it is.
 
-def pretty(body: bytes, most: int) -> tuple[str, Kind]:
-    """Return a body as text, and what kind of text: anything but JSON is left as it is.
+    Anything but JSON is left as it is, and JSON that Python finds nested too deeply, as "text".
 
     Args:
         body: the body.
@@ -29,7 +29,8 @@ def pretty(body: bytes, most: int) -> tuple[str, Kind]:
     except UnicodeDecodeError:
         return body[: most * 4].decode("utf-8", "replace"), "binary"
     try:
-        json.loads(text)
+        # Numbers stay text: Python refuses to read integers of many digits.
+        json.loads(text, parse_int=str, parse_float=str)
     except (ValueError, RecursionError):
         return text, "text"
     parts, length = [], 0

@@ -135,16 +135,29 @@ class Receiver:
             raise too_large()
         body += chunk
 
-    def read(self, stream: Stream, length: int | None) -> bytes:
-        """Read a body of the length that `admit` returned, at most a byte beyond the limit."""
+    def read(
+        self, stream: Stream, length: int | None, limit_errors: tuple[type[Exception], ...] = ()
+    ) -> bytes:
+        """Read a body from a stream that blocks, at most a byte beyond the limit.
+
+        Args:
+            stream: the stream.
+            length: what `admit` returned.
+            limit_errors: what the stream raises where a limit of the application's is passed.
+        """
         body = bytearray()
         most = self.max_body_size + 1 if length is None else length
-        try:
-            while len(body) < most and (chunk := stream.read(min(_CHUNK, most - len(body)))):
-                self.add(body, chunk)
-        except (OSError, ValueError) as error:
-            # The client left, or its chunks make no sense; each server has errors of its own.
-            raise incomplete() from error
+        while len(body) < most:
+            try:
+                chunk = stream.read(min(_CHUNK, most - len(body)))
+            except limit_errors:
+                raise too_large() from None
+            except Exception as error:
+                # The client left, or its chunks make no sense: each server has errors of its own.
+                raise incomplete() from error
+            if not chunk:
+                break
+            self.add(body, chunk)
         if length is not None and len(body) < length:
             raise incomplete()
         return bytes(body)

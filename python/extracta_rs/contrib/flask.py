@@ -13,7 +13,6 @@ from ._common import (
     DEFAULT_PATH,
     Receiver,
     RefusedError,
-    incomplete,
     needs,
     too_large,
 )
@@ -21,7 +20,7 @@ from ._common import (
 with needs("flask", "Flask"):
     from flask import Blueprint, Response, current_app, request
     from flask.typing import ResponseReturnValue
-    from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+    from werkzeug.exceptions import RequestEntityTooLarge
 
 __all__ = ["webhook", "webhook_blueprint"]
 
@@ -142,15 +141,20 @@ class _Once(io.RawIOBase):
 
 
 def _body(receiver: Receiver) -> bytes:
-    terminated = bool(request.environ.get("wsgi.input_terminated"))
-    length, coding = request.environ.get("CONTENT_LENGTH"), request.headers.get("Transfer-Encoding")
-    length = receiver.admit(request.method, length, coding, terminated=terminated)
+    length = receiver.admit(
+        request.method,
+        request.environ.get("CONTENT_LENGTH"),
+        request.environ.get("HTTP_TRANSFER_ENCODING"),
+        terminated=bool(request.environ.get("wsgi.input_terminated")),
+    )
     try:
         stream = request.stream
-        # What a `before_request` has read, `get_data` remembers; else it reads this stream.
-        request.stream = cast("IO[bytes]", _Once(lambda: receiver.read(stream, length)))
-        return request.get_data()
     except RequestEntityTooLarge:
         raise too_large() from None
-    except ClientDisconnected:
-        raise incomplete() from None
+
+    def read() -> bytes:
+        return receiver.read(stream, length, (RequestEntityTooLarge,))
+
+    # What a `before_request` has read, `get_data` remembers; else it reads this stream.
+    request.stream = cast("IO[bytes]", _Once(read))
+    return request.get_data()
