@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import hashlib
 import json
 import pickle
@@ -314,6 +315,23 @@ def test_the_event_is_not_signed() -> None:
     header = sign(deliver(FILE), SECRET)
     event = unwrap(deliver(FILE, event="extraction.failed"), header, SECRET)
     assert (event.action, event.event_consistent) == ("failed", False)
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_reading_a_large_body_leaves_the_collector_as_it_was(collects: bool) -> None:
+    good = deliver(*[{**FILE, "fileId": str(number)} for number in range(4000)])
+    assert len(good) > 500_000
+    bad = b'{"event":1,"result":' + good[good.index(b"[") :]
+    was = gc.isenabled()
+    try:
+        (gc.enable if collects else gc.disable)()
+        assert len(unwrap(good, sign(good, SECRET), SECRET).files) == 4000
+        assert gc.isenabled() is collects
+        with pytest.raises(WebhookPayloadError):
+            unwrap(bad, sign(bad, SECRET), SECRET)
+        assert gc.isenabled() is collects
+    finally:
+        (gc.enable if was else gc.disable)()
 
 
 def test_large_bodies_on_many_threads() -> None:

@@ -21,6 +21,21 @@ Seconds = float | timedelta
 WaitOptions = tuple[float | None, float, float, float]
 
 
+SECRET_VARIABLE = "EXTRACTA_WEBHOOK_SECRET"  # noqa: S105  the variable's name
+
+
+def environment_secrets() -> list[str]:
+    """Return the webhook secrets of the environment; empty where there are none.
+
+    `EXTRACTA_WEBHOOK_SECRET` holds one, or several separated by white space while it is changed.
+    One alone is taken with the white space around it, as a program takes it that reads the
+    variable.
+    """
+    value = os.environ.get(SECRET_VARIABLE, "")
+    words = value.split()
+    return words if len(words) != 1 else [value]
+
+
 def seconds(value: Seconds) -> float:
     """Return a duration in seconds."""
     return value.total_seconds() if isinstance(value, timedelta) else value

@@ -83,6 +83,15 @@ def test_the_secret_of_the_environment(
     assert site.deliver(BODY, "another").status == 401
 
 
+def test_both_secrets_of_the_environment_while_they_change(
+    kind: str, serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, f"E_AI_K_new {SECRET}\n")
+    site = serve(kind)
+    for secret, status in ((SECRET, 204), ("E_AI_K_new", 204), (f"E_AI_K_new {SECRET}", 401)):
+        assert site.deliver(BODY, secret).status == status
+
+
 @pytest.mark.parametrize("secret", [SECRET, SECRET.encode(), [SECRET]], ids=["str", "bytes", "one"])
 def test_one_secret(kind: str, serve: Callable[..., Any], secret: Any) -> None:
     site = serve(kind, secret)

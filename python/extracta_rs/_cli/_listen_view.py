@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from ._secret import VARIABLE
+from .._shared import SECRET_VARIABLE
 
 
 class JsonView:
@@ -41,7 +41,7 @@ class TextView:
             Text(f"Passed on to   {passed_on}"),
             Text.assemble("Watch them at  ", (url, "bold")),
             Text(f"Try it with    extracta-rs trigger extraction.processed --url {url}"),
-            Text(f"               ({VARIABLE} must be the same there). Ctrl-C ends.", "dim"),
+            Text(f"               ({SECRET_VARIABLE} must be the same there). Ctrl-C ends.", "dim"),
         )
 
     def show(self, delivery: dict[str, Any], replay: bool) -> None:

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import getpass
-import os
 import sys
 import warnings
 
+from .._shared import SECRET_VARIABLE, environment_secrets
 from ._app import USAGE, CommandError
-
-VARIABLE = "EXTRACTA_WEBHOOK_SECRET"
 
 
 def webhook_secrets() -> list[str]:
-    """Return the webhook secrets: from the environment, or else asked for on the terminal.
-
-    `EXTRACTA_WEBHOOK_SECRET` holds one, or several separated by white space. One alone is taken
-    with the white space around it, as a program takes it that reads the variable.
-    """
-    value = os.environ.get(VARIABLE, "")
-    words = value.split()
-    if not words:
-        return [_ask()]
-    return words if len(words) > 1 else [value]
+    """Return the webhook secrets: from the environment, or else asked for on the terminal."""
+    return environment_secrets() or [_ask()]
 
 
 def _ask() -> str:
-    missing = CommandError(f"there is no webhook secret: set {VARIABLE}", USAGE)
+    missing = CommandError(f"there is no webhook secret: set {SECRET_VARIABLE}", USAGE)
     if not (sys.stdin.isatty() or sys.stderr.isatty()):
         raise missing
     with warnings.catch_warnings():

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
+from .._shared import SECRET_VARIABLE, environment_secrets
 from ..exceptions import ConfigurationError, SignatureVerificationError, WebhookPayloadError
 from ..webhooks import SIGNATURE_HEADER, Header, Secret, WebhookEvent, unwrap, verify_signature
 
@@ -27,7 +27,6 @@ LARGE: Final = 64 * 1024
 takes 0.2 ms, to change threads 0.1 ms."""
 
 _CHUNK: Final = 64 * 1024
-_SECRET_VARIABLE: Final = "EXTRACTA_WEBHOOK_SECRET"  # noqa: S105  the variable's name
 
 
 class RefusedError(Exception):
@@ -194,10 +193,10 @@ class Receiver:
 
 def _usable(secret: Secret | None) -> Secret:
     if secret is None:
-        secret = os.environ.get(_SECRET_VARIABLE)
+        secret = environment_secrets()
         if not secret:
             raise ConfigurationError(
-                f"webhook secret: there is none; pass it, or set {_SECRET_VARIABLE}"
+                f"webhook secret: there is none; pass it, or set {SECRET_VARIABLE}"
             )
     elif not isinstance(secret, str | bytes):
         secret = tuple(secret)
