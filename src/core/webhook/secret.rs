@@ -3,7 +3,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use memchr::memmem;
 use sha2::Sha256;
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 use thiserror::Error;
@@ -70,7 +69,7 @@ impl Sink for Macs {
 
 /// The key that a secret stands for; unusable where it is empty.
 pub(super) fn without_prefix(secret: &[u8]) -> Vec<u8> {
-    match memmem::find(secret, PREFIX) {
+    match secret.windows(PREFIX.len()).position(|at| at == PREFIX) {
         Some(at) => [&secret[..at], &secret[at + PREFIX.len()..]].concat(),
         None => secret.to_vec(),
     }

@@ -8,7 +8,6 @@ use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use memchr::memmem;
 use thiserror::Error;
 
 use super::body::{Generation, Place, guess, locate};
@@ -156,14 +155,11 @@ fn find(
 
 /// Whether the JSON text surely is not as `JSON.stringify` writes it: there are spaces at its start.
 fn is_respaced(text: &[u8]) -> bool {
-    if let [b'[' | b'{', second, ..] = text
-        && second.is_ascii_whitespace()
-    {
-        return true;
-    }
     // A quote behind one of these may open a string, or stand in one.
-    let closes = |at: usize| text.get(at.wrapping_sub(1)).is_some_and(|b| !b"[,:{\\".contains(b));
-    memmem::find_iter(&text[..text.len().min(256)], b"\": ").any(closes)
+    let closes = |byte| !b"[,:{\\".contains(byte);
+    let start = text.get(..64).unwrap_or(text);
+    matches!(start, [b'[' | b'{', b' ' | b'\n' | b'\r' | b'\t', ..])
+        || start.windows(4).any(|at| matches!(at, [before, b'"', b':', b' '] if closes(before)))
 }
 
 /// The 32 bytes that the header claims to be the signature.
