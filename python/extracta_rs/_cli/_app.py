@@ -13,30 +13,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..exceptions import ConfigurationError, WaitTimeoutError
+from ._outcome import EXIT_CODES, FAILED, INTERRUPTED, TIMED_OUT, USAGE, CommandError
 
 if TYPE_CHECKING:
     from ._endpoint import Endpoint
 
 LISTEN_PORT = 8765
-FAILED, USAGE, TIMED_OUT, INTERRUPTED = 1, 2, 4, 130
-
-EXIT_CODES = """\b
-Exit codes:
-    0  done
-    1  the service, the network or a check failed
-    2  wrong usage or configuration, or the `cli` extra is missing
-    4  the batch was not finished in time; it goes on at the service
-  130  interrupted with Ctrl-C
-"""
-
-
-class CommandError(Exception):
-    """Ends the command with one line and an exit code."""
-
-    def __init__(self, message: str, exit_code: int = FAILED) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
-
 
 PASSED_ON = (
     CommandError, click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError,

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from ..webhooks import SIGNATURE_HEADER, SignatureReport, explain_signature
-from ._app import FAILED, USAGE, CommandError
+from ._outcome import FAILED, USAGE, CommandError
 from ._secret import webhook_secrets
 
 

@@ -21,7 +21,7 @@ from ._http import Handler, LoopbackServer, RefusedError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ._listen import Listener
+    from ._listener import Listener
 
 API = "/_listen/"
 TOKEN_HEADER = "x-listen-token"  # noqa: S105  the name, not the token

@@ -7,7 +7,7 @@ import sys
 import warnings
 
 from .._shared import SECRET_VARIABLE, environment_secrets
-from ._app import USAGE, CommandError
+from ._outcome import USAGE, CommandError
 
 
 def webhook_secrets() -> list[str]:
