@@ -109,11 +109,13 @@ class Site:
 
     def send(self, *headers: str | bytes, body: bytes = b"", method: str = "POST") -> Answer:
         """Send bytes as they are."""
-        with self.connect() as connection:
-            # A server that does not want all of it may have answered and left.
-            with contextlib.suppress(OSError):
-                connection.sendall(self.head(*headers, method=method) + body)
-            return answer(connection, method)
+        for _ in range(5):
+            with self.connect() as connection, contextlib.suppress(CutOffError):
+                # A server that does not want all of it may have answered and left.
+                with contextlib.suppress(OSError):
+                    connection.sendall(self.head(*headers, method=method) + body)
+                return answer(connection, method)
+        raise AssertionError("the server never got its answer through")
 
     def flood(self, *headers: str, body: bytes) -> tuple[Answer, int]:
         """Send a body over and over until the server answers; return how many bytes it let in."""
@@ -133,11 +135,13 @@ class Site:
     def hang_up(self, *headers: str, body: bytes = b"") -> Answer | None:
         """Send a part of a request and no more; return the answer, where the server gives one."""
         with self.connect() as connection:
-            connection.sendall(self.head(*headers) + body)
-            connection.shutdown(socket.SHUT_WR)
+            # The server may have left before.
+            with contextlib.suppress(OSError):
+                connection.sendall(self.head(*headers) + body)
+                connection.shutdown(socket.SHUT_WR)
             try:
                 return answer(connection)
-            except (http.client.HTTPException, ConnectionError):
+            except (http.client.HTTPException, ConnectionError, CutOffError):
                 return None
 
     def pipeline(self, *requests: bytes) -> list[Answer]:
@@ -180,11 +184,19 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
+class CutOffError(Exception):
+    """The head of an answer came, the rest did not: TCP throws away what a server has still to
+    send when it leaves with bytes of the request unread."""
+
+
 def answer(connection: socket.socket, method: str = "POST") -> Answer:
     with http.client.HTTPResponse(connection, method=method) as response:
         response.begin()
         headers = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, headers, response.read())
+        try:
+            return Answer(response.status, headers, response.read())
+        except (http.client.IncompleteRead, ConnectionResetError) as error:
+            raise CutOffError from error
 
 
 def in_thread(stack: Stack, server: Any) -> None:
