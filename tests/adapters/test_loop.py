@@ -35,20 +35,23 @@ def test_the_loop_turns_while_ten_large_bodies_are_verified(
     body = body_of(10_000_000)
     assert 9_000_000 < len(body) <= 10_000_000
     opened: list[int] = []
+    threads = set()
     turns = 0
     done = threading.Event()
     original = Receiver.open_whole
 
-    async def turn() -> None:
+    async def turn() -> threading.Thread:
         nonlocal turns
         while not done.is_set():
             turns += 1
             await asyncio.sleep(0.001)
+        return threading.current_thread()
 
     def counted(receiver: Receiver, *args: Any) -> WebhookEvent:
         before = turns
         event = original(receiver, *args)
         opened.append(turns - before)
+        threads.add(threading.current_thread())
         return event
 
     monkeypatch.setattr(Receiver, "open_whole", counted)
@@ -57,12 +60,13 @@ def test_the_loop_turns_while_ten_large_bodies_are_verified(
     with ThreadPoolExecutor(10) as pool:
         answers = list(pool.map(site.deliver, [body] * 10))
     done.set()
-    turning.result(60)
+    loop = turning.result(60)
     assert [answer.status for answer in answers] == [204] * 10
-    # Were one of them verified on the loop, it would not have turned meanwhile.
     assert len(opened) == 10
-    assert min(opened) >= 1
-    assert sum(opened) >= 30
+    assert loop not in threads
+    # Were they verified on the loop, or did they keep Python from it, it would never have turned.
+    # One alone may end between two turns of a loop that is busy receiving the others.
+    assert sum(opened) >= 5
     for event in site.events:
         assert {"files", "dedupe_keys"} <= vars(event).keys(), "made when the handler is called"
 
