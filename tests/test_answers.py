@@ -289,6 +289,21 @@ def test_a_deletion_needs_no_body(connect: Any, raw_server: Any) -> None:
     assert face("classifications.delete_batch", "-x", "-b") is None
 
 
+@pytest.mark.parametrize("body", [b"<html>Sign in</html>", b'{"status": "del', b"[]"])
+def test_a_deletion_believes_no_other_page(body: bytes, connect: Any, raw_server: Any) -> None:
+    raw_server.answer(body)
+    face = connect(base_url=raw_server.url)
+    for call in [
+        ("extractions.delete", "-x"),
+        ("classifications.delete_batch", "-x", "-b"),
+        ("extractions.delete_files", "-x", "-b", "-f"),
+        ("classifications.delete_files", "-x", "-b", "-f"),
+    ]:
+        with pytest.raises(ResponseFormatError):
+            face(*call)
+    assert len(raw_server.requests) == 4
+
+
 @pytest.mark.parametrize("fault", [{"delay": 3}, {"slow_body": 6}])
 def test_a_slow_answer(fault: dict[str, Any], connect: Any, extracta_emulator: Emulator) -> None:
     extracta_emulator.faults.add("credits", **fault)

@@ -241,6 +241,16 @@ def test_a_deletion_whose_answer_was_lost_succeeds(
         face("extractions.delete", extraction_id)
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_deletion_that_was_only_refused_before_finds_nothing(
+    status: int, face: Any, extracta_emulator: Emulator
+) -> None:
+    extracta_emulator.faults.add("deleteExtraction", status=status, retry_after=0)
+    with pytest.raises(NotFoundError):
+        face("extractions.delete", "x")
+    assert calls(extracta_emulator, "deleteExtraction") == [status, 404]
+
+
 def test_retry_after_is_a_floor(extracta_client: Client, extracta_emulator: Emulator) -> None:
     # A date is whole seconds: the one after next is between one and two seconds away.
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)

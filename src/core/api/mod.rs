@@ -88,14 +88,14 @@ impl Client {
     /// Deletes a template and all that belongs to it.
     pub async fn delete(&self, target: &Target) -> Result<()> {
         let body = json!({ target.kind.id_key(): target.id });
-        self.send(at::delete(target.kind), Some(&body), Repeat::Harmless).await.map(drop)
+        self.delete_at(at::delete(target.kind), &body).await
     }
 
     /// Deletes a batch.
     pub async fn delete_batch(&self, key: &BatchKey) -> Result<()> {
         let Target { kind, id } = &key.target;
         let body = json!({ kind.id_key(): id, "batchId": key.batch_id });
-        self.send(at::delete_batch(*kind), Some(&body), Repeat::Harmless).await.map(drop)
+        self.delete_at(at::delete_batch(*kind), &body).await
     }
 
     /// Deletes files of a batch: in one request where the API can, else one request a file.
@@ -108,13 +108,19 @@ impl Client {
         let endpoint = at::delete_files(*kind);
         if *kind == Kind::Classification {
             let body = json!({ kind.id_key(): id, "batchId": key.batch_id, "fileIds": file_ids });
-            return self.send(endpoint, Some(&body), Repeat::Harmless).await.map(drop);
+            return self.delete_at(endpoint, &body).await;
         }
         for file_id in file_ids {
             let body = json!({ kind.id_key(): id, "batchId": key.batch_id, "fileId": file_id });
-            self.send(endpoint, Some(&body), Repeat::Harmless).await?;
+            self.delete_at(endpoint, &body).await?;
         }
         Ok(())
+    }
+
+    /// Deletes. The answer may be empty; a page that something on the way answered is none.
+    async fn delete_at(&self, endpoint: Endpoint, body: &Value) -> Result<()> {
+        let answer = self.send(endpoint, Some(body), Repeat::Harmless).await?;
+        if answer.body.is_empty() { Ok(()) } else { object(&answer).map(drop) }
     }
 
     /// Asks once for the results of a batch, or of one file of it.
@@ -195,6 +201,7 @@ impl Client {
     ) -> Result<Answer> {
         let body = body.map(|body| Bytes::from(body.to_string()));
         let mut attempt = 0;
+        let mut perhaps_done = false;
         loop {
             let body = body.clone().map_or(Body::Empty, Body::Json);
             let request = self.shared.http.send(endpoint, body);
@@ -206,11 +213,14 @@ impl Client {
             match result {
                 // The attempt whose answer was lost has deleted it.
                 Err(Error::Status { status: 404, call, .. })
-                    if attempt > 0 && endpoint.verb == Verb::Delete =>
+                    if perhaps_done && endpoint.verb == Verb::Delete =>
                 {
                     return Ok(self.shared.http.answer(call, 404, Bytes::new()));
                 }
-                Err(error) if self.pause(&error, repeat, attempt).await => attempt += 1,
+                Err(error) if self.pause(&error, repeat, attempt).await => {
+                    perhaps_done |= !retry::surely_refused(&error);
+                    attempt += 1;
+                }
                 result => return result,
             }
         }
