@@ -20,6 +20,7 @@ RUST_RINGS = {
     "core::javascript": 0,
     "core::model": 0,
     "core::poll::decide": 0,
+    "core::pace": 0,
     "core::retry": 0,
     "core::webhook": 0,
     "core::http": 1,

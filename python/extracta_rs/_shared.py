@@ -133,7 +133,11 @@ class BaseClient:
             connect_timeout: seconds that making a connection may take.
             max_retries: how often a request is repeated that failed and may be repeated.
             min_poll_spacing: the least seconds between two requests for results; the vendor asks
-                for 2 (docs.extracta.ai, "Polling vs Webhook").
+                for 2 (docs.extracta.ai, "Polling vs Webhook"). Whoever waits longest goes first.
+                After an answer of 429, or of 503 with `Retry-After`, none is sent until
+                `Retry-After` has passed, or a minute. The spacing is doubled, up to eight times
+                this; each good answer takes an eighth of this back. 0 turns all of it off, then
+                only the wait that got the answer heeds it.
             max_connections: how many requests may be under way at once.
             proxy: a proxy's URL; by default what the environment says.
             ca_bundle: a PEM file of certificates to trust besides the system's.

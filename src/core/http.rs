@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use reqwest::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::config::{ApiKey, Config};
@@ -160,11 +160,19 @@ impl Http {
         })
     }
 
+    /// Waits until one more request may be under way.
+    pub(crate) async fn place(&self) -> Result<SemaphorePermit<'_>> {
+        self.under_way.acquire().await.map_err(|_| Error::Closed("the client is closed"))
+    }
+
     /// Sends one request, once.
-    pub(crate) async fn send(&self, endpoint: Endpoint, body: Body) -> Result<Answer> {
+    pub(crate) async fn send(
+        &self,
+        _place: SemaphorePermit<'_>,
+        endpoint: Endpoint,
+        body: Body,
+    ) -> Result<Answer> {
         let call = endpoint.call();
-        let _permit =
-            self.under_way.acquire().await.map_err(|_| Error::Closed("the client is closed"))?;
         let mut request = self
             .client
             .request(endpoint.verb.method(), format!("{}{}", self.base_url, endpoint.path))

@@ -1,50 +1,108 @@
-//! The gate that keeps requests for results apart, one for each client.
+//! The limiter of requests for results, one for each client: `pace` decides, the gate waits.
 //!
 //! The spacing is counted from the moment the previous answer came: only then is it certain that
 //! the service has seen that request. A request that hangs holds the others for one spacing more.
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::{Mutex as Lock, MutexGuard as LockGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// Lets one request through at a time, first come, first served, each `spacing` after the last.
+use super::error::Result;
+use super::pace::{Load, Pace};
+
+/// Lets one request through at a time, first come, first served, at its pace.
 #[derive(Debug)]
 pub struct Gate {
-    spacing: Duration,
-    last: Mutex<Option<Instant>>,
+    /// Held by whose turn it is; the others stand in line.
+    line: Mutex<()>,
+    pace: Lock<Pace>,
+    off: bool,
+}
+
+/// Leave to send one request. Dropped unused, it counts for nothing.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    gate: &'a Gate,
+    /// None where the gate is off.
+    place: Option<MutexGuard<'a, ()>>,
 }
 
 impl Gate {
-    /// A gate with this spacing; zero lets everything through.
+    /// A gate with this least spacing; zero lets everything through, whatever the answers.
     #[must_use]
-    pub fn new(spacing: Duration) -> Self {
-        Self { spacing, last: Mutex::new(None) }
+    pub fn new(least: Duration) -> Self {
+        Self { line: Mutex::new(()), pace: Lock::new(Pace::new(least)), off: least.is_zero() }
     }
 
-    /// Runs `request` when its turn comes.
-    pub async fn pass<T>(&self, request: impl Future<Output = T>) -> T {
-        if self.spacing.is_zero() {
-            return request.await;
+    /// Stands in line until the next request may go out.
+    pub async fn turn(&self) -> Turn<'_> {
+        if self.off {
+            return Turn { gate: self, place: None };
         }
+        let place = self.line.lock().await;
+        self.open().await;
+        Turn { gate: self, place: Some(place) }
+    }
+
+    /// The answer to a request that hung may put off the moment that was slept until.
+    async fn open(&self) {
+        loop {
+            let next = self.pace().next();
+            match next {
+                Some(next) if next > Instant::now() => sleep_until(next).await,
+                _ => return,
+            }
+        }
+    }
+
+    fn learn<T>(&self, sent: Instant, outcome: &Result<T>) {
+        let now = Instant::now();
+        let mut pace = self.pace();
+        if pace.answered(sent, now, Load::of(outcome)) {
+            let (spacing, next) = (pace.spacing(), pace.next());
+            drop(pace);
+            let hold = next.map_or(Duration::ZERO, |next| next.duration_since(now));
+            log::info!(
+                target: "extracta_rs",
+                "the service asks for fewer requests for results: the next one goes out in \
+                 {:.1} s, then one each {:.1} s",
+                hold.as_secs_f64(), spacing.as_secs_f64()
+            );
+        }
+    }
+
+    fn pace(&self) -> LockGuard<'_, Pace> {
+        // A pace is usable after each of its assignments.
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turn<'_> {
+    /// Runs the request.
+    pub async fn run<T>(self, request: impl Future<Output = Result<T>>) -> Result<T> {
+        let Self { gate, place: Some(place) } = self else { return request.await };
+        // Time may have passed since the turn came.
+        gate.open().await;
+        let sent = Instant::now();
+        // Noted before the request starts, so that one that is dropped half-way counts.
+        gate.pace().reached(sent);
+        let spacing = gate.pace().spacing();
         let mut request = pin!(request);
-        {
-            let mut last = self.last.lock().await;
-            if let Some(next) = last.and_then(|last| last.checked_add(self.spacing)) {
-                sleep_until(next).await;
+        tokio::select! {
+            outcome = &mut request => {
+                gate.pace().reached(Instant::now());
+                gate.learn(sent, &outcome);
+                return outcome;
             }
-            // Written before the request starts, so that one that is dropped half-way counts.
-            *last = Some(Instant::now());
-            tokio::select! {
-                answer = &mut request => {
-                    *last = Some(Instant::now());
-                    return answer;
-                }
-                () = sleep(self.spacing) => *last = Some(Instant::now()),
-            }
+            () = sleep(spacing) => gate.pace().reached(Instant::now()),
         }
-        request.await
+        drop(place);
+        let outcome = request.await;
+        gate.learn(sent, &outcome);
+        outcome
     }
 }

@@ -9,6 +9,7 @@ mod http;
 pub mod javascript;
 pub mod limit;
 pub mod model;
+pub mod pace;
 pub mod poll;
 pub mod retry;
 pub mod upload;

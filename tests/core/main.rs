@@ -11,6 +11,7 @@ mod explain;
 mod gate;
 mod javascript;
 mod limits;
+mod pace;
 mod seeds;
 mod v8;
 mod webhook;

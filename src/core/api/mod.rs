@@ -134,8 +134,8 @@ impl Client {
     /// Asks for the results with a single request: a failed poll is the waiter's to judge.
     pub(crate) async fn poll(&self, key: &BatchKey) -> Result<BatchAnswer> {
         let body = results_body(key, None)?.to_string().into();
-        let request = self.shared.http.send(at::results(key.target.kind), Body::Json(body));
-        read_results(key, &self.shared.gate.pass(request).await?)
+        let answer = self.send_once(at::results(key.target.kind), Body::Json(body)).await?;
+        read_results(key, &answer)
     }
 
     /// Uploads files as a new batch, or into an existing one. Starts paid work.
@@ -175,7 +175,7 @@ impl Client {
         loop {
             let body = Multipart::new(fields, files, progress.clone());
             let touched = body.activity();
-            let error = match self.shared.http.send(endpoint, Body::Multipart(body)).await {
+            let error = match self.send_once(endpoint, Body::Multipart(body)).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -204,13 +204,7 @@ impl Client {
         let mut perhaps_done = false;
         loop {
             let body = body.clone().map_or(Body::Empty, Body::Json);
-            let request = self.shared.http.send(endpoint, body);
-            let result = if at::is_results(endpoint) {
-                self.shared.gate.pass(request).await
-            } else {
-                request.await
-            };
-            match result {
+            match self.send_once(endpoint, body).await {
                 // The attempt whose answer was lost has deleted it.
                 Err(Error::Status { status: 404, call, .. })
                     if perhaps_done && endpoint.verb == Verb::Delete =>
@@ -224,6 +218,18 @@ impl Client {
                 result => return result,
             }
         }
+    }
+
+    /// A connection is only taken when the turn has come, and the turn is only used up when there
+    /// is a connection: requests for results that waited for one must not go out in a row.
+    async fn send_once(&self, endpoint: Endpoint, body: Body) -> Result<Answer> {
+        let Shared { http, gate, .. } = &*self.shared;
+        if !at::is_results(endpoint) {
+            return http.send(http.place().await?, endpoint, body).await;
+        }
+        let turn = gate.turn().await;
+        let place = http.place().await?;
+        turn.run(http.send(place, endpoint, body)).await
     }
 
     /// Waits before the next attempt; `false` where there shall be none.
