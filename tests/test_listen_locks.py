@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-import sysconfig
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from extracta_rs import SIGNATURE_HEADER, sign
 
-COMMAND = Path(sysconfig.get_path("scripts")) / "extracta-rs"
 SECRET = "E_AI_K_listen-säcret"
 BODY = (
     b'{"event":"extraction.processed","result":[{"extractionId":"-Oe","batchId":"-Ob",'
     b'"fileId":"-Of","fileName":"a.pdf","status":"processed","result":{"total":1.5}}]}'
 )
-LEGACY = b'{"result":[{"batchId":"-Ob","fileId":"-Of","status":"failed","error":"no text"}]}'
 
 
 def page(listening: Any) -> tuple[dict[str, str], str]:

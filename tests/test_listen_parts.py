@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import sysconfig
 import threading
 import unicodedata
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,13 +20,11 @@ from extracta_rs._cli._endpoint import Endpoint, end_to_end
 from extracta_rs._cli._listen_view import line, plain
 from extracta_rs._cli._pretty import pretty
 
-COMMAND = Path(sysconfig.get_path("scripts")) / "extracta-rs"
 SECRET = "E_AI_K_listen-säcret"
 BODY = (
     b'{"event":"extraction.processed","result":[{"extractionId":"-Oe","batchId":"-Ob",'
     b'"fileId":"-Of","fileName":"a.pdf","status":"processed","result":{"total":1.5}}]}'
 )
-LEGACY = b'{"result":[{"batchId":"-Ob","fileId":"-Of","status":"failed","error":"no text"}]}'
 
 
 @given(st.text(st.characters()))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import socket
-import sysconfig
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,13 +13,11 @@ from extracta_rs import SIGNATURE_HEADER, sign
 from extracta_rs._cli import _http
 from extracta_rs._cli._http import Handler, LoopbackServer
 
-COMMAND = Path(sysconfig.get_path("scripts")) / "extracta-rs"
 SECRET = "E_AI_K_listen-säcret"
 BODY = (
     b'{"event":"extraction.processed","result":[{"extractionId":"-Oe","batchId":"-Ob",'
     b'"fileId":"-Of","fileName":"a.pdf","status":"processed","result":{"total":1.5}}]}'
 )
-LEGACY = b'{"result":[{"batchId":"-Ob","fileId":"-Of","status":"failed","error":"no text"}]}'
 
 
 @pytest.fixture
