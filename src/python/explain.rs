@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use super::webhook::{Body, header_bytes, secrets_bytes, unusable, work_on};
+use super::webhook::{Body, check};
 use crate::core::webhook::{Matched, explain};
 
 type Report = (Option<&'static str>, Option<usize>, &'static str, String);
@@ -17,14 +17,8 @@ pub(super) fn explain_signature(
     header: &Bound<'_, PyAny>,
     secret: &Bound<'_, PyAny>,
 ) -> PyResult<Report> {
-    let py = body.py();
     let raw = Body::new(body)?;
-    let header = header_bytes(header)?;
-    let secrets = secrets_bytes(secret)?;
-    let secrets: Vec<_> = secrets.iter().map(Vec::as_slice).collect();
-    let report =
-        work_on(py, &bytes(&raw, body)?, |body| explain(body, header.as_deref(), &secrets))
-            .map_err(unusable)?;
+    let report = check(&bytes(&raw, body)?, header, secret, explain)?;
     let matched = report.matched.map(|matched| match matched {
         Matched::Raw => "raw",
         Matched::Canonical => "canonical",

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use super::convert::json_to_python;
-use super::webhook::{Body, header_bytes, invalid, refused, secrets_bytes, unusable, work_on};
+use super::webhook::{Body, check, invalid, refused, work_on};
 use crate::core::webhook::{self, Delivery, Unopened, Verified};
 
 import_exception!(extracta_rs.exceptions, WebhookPayloadError);
@@ -91,12 +91,9 @@ fn unwrap_webhook(
 ) -> PyResult<Unwrapped> {
     let py = body.py();
     let body = Body::new(body)?;
-    let (header, secrets) = (header_bytes(header)?, secrets_bytes(secret)?);
-    let secrets: Vec<_> = secrets.iter().map(Vec::as_slice).collect();
-    let opened = work_on(py, body.bytes().unwrap_or_default(), |body| {
-        webhook::open(body, header.as_deref(), &secrets)
-    });
-    let Delivery { verified, rebuilt } = match opened.map_err(unusable)? {
+    let bytes = body.bytes().unwrap_or_default();
+    let opened = check(bytes, header, secret, webhook::open)?;
+    let Delivery { verified, rebuilt } = match opened {
         Ok(delivery) => delivery,
         Err(Unopened::Refused(refusal)) => return Err(refused(py, &body.refusal(refusal))),
         Err(Unopened::WrongShape(wrong)) => {

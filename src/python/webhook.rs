@@ -86,7 +86,7 @@ fn type_name(value: &Bound<'_, PyAny>) -> String {
     value.get_type().name().map_or_else(|_| "object".to_owned(), |name| name.to_string())
 }
 
-pub(super) fn header_bytes(header: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
+fn header_bytes(header: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
     if header.is_none() {
         Ok(None)
     } else if let Ok(bytes) = header.cast::<PyBytes>() {
@@ -111,7 +111,7 @@ fn secret_bytes(secret: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
     }
 }
 
-pub(super) fn secrets_bytes(secret: &Bound<'_, PyAny>) -> PyResult<Vec<Vec<u8>>> {
+fn secrets_bytes(secret: &Bound<'_, PyAny>) -> PyResult<Vec<Vec<u8>>> {
     if let Some(one) = secret_bytes(secret)? {
         return Ok(vec![one]);
     }
@@ -135,6 +135,19 @@ pub(super) fn work_on<T: Send>(
     if body.len() < LARGE { work(body) } else { py.detach(|| work(body)) }
 }
 
+/// Runs a check of a body with the header and the secrets of a call.
+pub(super) fn check<T: Send>(
+    body: &[u8],
+    header: &Bound<'_, PyAny>,
+    secret: &Bound<'_, PyAny>,
+    check: impl FnOnce(&[u8], Option<&[u8]>, &[&[u8]]) -> Result<T, UnusableSecret> + Send,
+) -> PyResult<T> {
+    let (header, secrets) = (header_bytes(header)?, secrets_bytes(secret)?);
+    let secrets: Vec<_> = secrets.iter().map(Vec::as_slice).collect();
+    work_on(secret.py(), body, |body| check(body, header.as_deref(), &secrets))
+        .map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
 #[pyfunction]
 fn verify_signature(
     body: &Bound<'_, PyAny>,
@@ -142,12 +155,8 @@ fn verify_signature(
     secret: &Bound<'_, PyAny>,
 ) -> PyResult<bool> {
     let body = Body::new(body)?;
-    let (header, secrets) = (header_bytes(header)?, secrets_bytes(secret)?);
-    let secrets: Vec<_> = secrets.iter().map(Vec::as_slice).collect();
-    let verified = work_on(secret.py(), body.bytes().unwrap_or_default(), |body| {
-        webhook::verify(body, header.as_deref(), &secrets)
-    });
-    Ok(verified.map_err(unusable)?.is_ok())
+    let bytes = body.bytes().unwrap_or_default();
+    Ok(check(bytes, header, secret, webhook::verify)?.is_ok())
 }
 
 #[pyfunction]
@@ -159,10 +168,6 @@ fn sign(body: &Bound<'_, PyAny>, secret: &Bound<'_, PyAny>) -> PyResult<String> 
     let bytes = body.bytes().map_err(invalid)?;
     work_on(secret.py(), bytes, |body| webhook::sign(body, &key))
         .map_err(|error| PyValueError::new_err(error.to_string()))
-}
-
-pub(super) fn unusable(error: UnusableSecret) -> PyErr {
-    PyValueError::new_err(error.to_string())
 }
 
 pub(super) fn invalid(error: SyntaxError) -> PyErr {
