@@ -39,7 +39,7 @@ def test_readme_has_the_two_commands_word_for_word_and_ci_runs_them() -> None:
     assert COMMANDS == [
         'python -m venv .venv && .venv/bin/pip install ".[cli]" && .venv/bin/extracta-rs demo',
         'python -m venv .venv && .venv/bin/pip install ".[test]" && .venv/bin/pytest'
-        " && cargo test --features emulator",
+        " && cargo test --features emulator,journal",
     ]
     said = subprocess.run(
         ["bash", ROOT / ".ci" / "run", "--commands"], capture_output=True, text=True, check=True

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from . import _core
+from ._runs import AsyncRunIterator, start_run
 from ._shared import (
     BaseClient,
     Seconds,
@@ -23,10 +24,12 @@ from ._shared import (
 from .models import BatchRef, BatchResults, Classification, Extraction, UploadedFile
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
     from types import TracebackType
 
     from ._core import WaitMany
+    from .journal import Journal
     from .models import FileInput
 
 __all__ = ["AsyncBatch", "AsyncClassifications", "AsyncClient", "AsyncExtractions"]
@@ -209,6 +212,35 @@ class AsyncExtractions:
         batch = await self.upload(extraction_id, files)
         return await self._raw.wait(*batch._name(), options, on_progress)
 
+    def run_many(
+        self,
+        extraction_id: str,
+        files: FileInput | Iterable[FileInput],
+        *,
+        journal: Journal | str | os.PathLike[str],
+        concurrency: int = 4,
+        max_files_per_batch: int = 10,
+        timeout: Seconds | None = None,
+        poll_interval: Seconds = 2.0,
+        max_poll_interval: Seconds = 15.0,
+        backoff: float = 1.5,
+        settle_time: Seconds = 60.0,
+    ) -> AsyncRunIterator:
+        """Upload many documents with a journal. See `Extractions.run_many`."""
+        return AsyncRunIterator(
+            start_run(
+                self._raw,
+                "extraction",
+                extraction_id,
+                files,
+                journal,
+                concurrency,
+                max_files_per_batch,
+                settle_time,
+                wait_options(timeout, poll_interval, max_poll_interval, backoff),
+            )
+        )
+
 
 class AsyncClassifications:
     """The classifications of a client: `client.classifications`."""
@@ -342,6 +374,35 @@ class AsyncClassifications:
         _core.check_wait(options, on_progress)  # Before anything is uploaded and paid.
         batch = await self.upload(classification_id, files)
         return await self._raw.wait(*batch._name(), options, on_progress)
+
+    def run_many(
+        self,
+        classification_id: str,
+        files: FileInput | Iterable[FileInput],
+        *,
+        journal: Journal | str | os.PathLike[str],
+        concurrency: int = 4,
+        max_files_per_batch: int = 10,
+        timeout: Seconds | None = None,
+        poll_interval: Seconds = 2.0,
+        max_poll_interval: Seconds = 15.0,
+        backoff: float = 1.5,
+        settle_time: Seconds = 60.0,
+    ) -> AsyncRunIterator:
+        """Upload many documents with a journal. See `Classifications.run_many`."""
+        return AsyncRunIterator(
+            start_run(
+                self._raw,
+                "classification",
+                classification_id,
+                files,
+                journal,
+                concurrency,
+                max_files_per_batch,
+                settle_time,
+                wait_options(timeout, poll_interval, max_poll_interval, backoff),
+            )
+        )
 
 
 class AsyncClient(BaseClient):

@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar, final, overload
 
-from .models import BatchResults, Classification, Extraction, FileInput
+from .journal import DocumentState
+from .models import BatchResults, Classification, Extraction, FileInput, RunResults
 from .webhooks import SignatureReason
 
 _T = TypeVar("_T")
@@ -15,6 +17,8 @@ __all__ = [
     "Call",
     "Client",
     "Emulator",
+    "Journal",
+    "RunMany",
     "Unwrapped",
     "WaitMany",
     "__version__",
@@ -57,6 +61,43 @@ class Unwrapped:
 @final
 class WaitMany:
     def next(self) -> Call[BatchResults | None]: ...
+
+@final
+class RunMany:
+    def next(self) -> Call[RunResults | None]: ...
+    def close(self) -> None: ...
+
+@final
+class Journal:
+    def __new__(cls, path: str | os.PathLike[str], create: bool) -> Journal: ...
+    @property
+    def path(self) -> Path: ...
+    def close(self) -> None: ...
+    def counts(self) -> list[tuple[DocumentState, int]]: ...
+    def documents(
+        self, after: int, limit: int
+    ) -> list[
+        tuple[
+            int,
+            str,
+            str,
+            int,
+            str | None,
+            Literal["extraction", "classification"],
+            str,
+            DocumentState,
+            str | None,
+            str | None,
+        ]
+    ]: ...
+    def finished(
+        self, after: int, limit: int
+    ) -> list[tuple[int, Literal["extraction", "classification"], str, str]]: ...
+    def results(self, row: int, kind: str, resource_id: str, batch_id: str) -> RunResults: ...
+    def raw_results(self, row: int) -> bytes | None: ...
+    def retry_unknown(self) -> int: ...
+    def retry_document(self, document: int) -> None: ...
+    def check(self) -> None: ...
 
 @final
 class Client:
@@ -122,6 +163,17 @@ class Client:
         on_progress: Callable[[BatchResults], object] | None,
     ) -> Call[BatchResults]: ...
     def wait_many(self, batches: list[tuple[str, str, str]], options: _Options) -> WaitMany: ...
+    def run_many(
+        self,
+        kind: str,
+        resource_id: str,
+        files: FileInput | Iterable[FileInput],
+        journal: Journal,
+        concurrency: int,
+        max_files_per_batch: int,
+        settle_time: float,
+        options: _Options,
+    ) -> RunMany: ...
 
 def check_wait(options: _Options, on_progress: Callable[..., object] | None) -> None: ...
 def batch_token(kind: str, resource_id: str, batch_id: str) -> str: ...

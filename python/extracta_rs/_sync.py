@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from . import _core
+from ._runs import RunIterator, start_run
 from ._shared import (
     BaseClient,
     Seconds,
@@ -20,10 +21,12 @@ from ._shared import (
 from .models import BatchRef, BatchResults, Classification, Extraction, UploadedFile
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from types import TracebackType
 
     from ._core import WaitMany
+    from .journal import Journal
     from .models import FileInput
 
 __all__ = ["Batch", "Classifications", "Client", "Extractions"]
@@ -339,6 +342,77 @@ class Extractions:
         batch = self.upload(extraction_id, files)
         return self._raw.wait(*batch._name(), options, on_progress).wait()
 
+    def run_many(
+        self,
+        extraction_id: str,
+        files: FileInput | Iterable[FileInput],
+        *,
+        journal: Journal | str | os.PathLike[str],
+        concurrency: int = 4,
+        max_files_per_batch: int = 10,
+        timeout: Seconds | None = None,
+        poll_interval: Seconds = 2.0,
+        max_poll_interval: Seconds = 15.0,
+        backoff: float = 1.5,
+        settle_time: Seconds = 60.0,
+    ) -> RunIterator:
+        """Upload many documents and iterate over the results, with a journal on disk.
+
+        Whatever becomes of the process, a run with the same journal goes on where it stopped: a
+        document that was uploaded is not uploaded again, and results that came are in the journal.
+        Documents are told apart by extraction, name and content (SHA-256): a moved folder is the
+        same documents. An upload whose answer was lost is looked for at the service, and sent
+        again only if it is surely not there.
+
+        Args:
+            extraction_id: the extraction to process them with.
+            files: one file or an iterable of files, as for `upload`; file objects must be
+                seekable, since they are read twice.
+            journal: a `Journal`, or the path of one; made where it is not there. Several
+                processes may run with the same one at the same time.
+            concurrency: how many uploads are under way at once.
+            max_files_per_batch: how many documents are uploaded as one batch.
+            timeout: seconds for the whole run; None for as long as it takes. Uploads under way
+                then are waited for.
+            poll_interval: seconds before the first request for a batch.
+            max_poll_interval: the most seconds between two requests for a batch.
+            backoff: what the interval is multiplied by after each request.
+            settle_time: seconds that the service may take to show an upload whose answer was
+                lost; only then its absence counts.
+
+        Returns:
+            An iterator over `RunResults`, one for each batch, as they finish; those that the
+            journal has come first. It ends with `RunIncompleteError` if documents have no results.
+            Its `close()` stops the run.
+
+        Raises:
+            JournalError: the journal cannot be opened; later, from the iterator, that it cannot be
+                read or written (the disk is full, ...).
+            RunIncompleteError: from the iterator, at its end: it names each document that has no
+                results, and why.
+            NotFoundError: from the iterator: there is no such extraction.
+
+        Example:
+            >>> with Client() as client:
+            ...     folder = Path("invoices").glob("*.pdf")
+            ...     for results in client.extractions.run_many("-Oabc", folder, journal="j.db"):
+            ...         for file in results:
+            ...             print(file.file_name, file.status, file.result)
+        """
+        return RunIterator(
+            start_run(
+                self._raw,
+                "extraction",
+                extraction_id,
+                files,
+                journal,
+                concurrency,
+                max_files_per_batch,
+                settle_time,
+                wait_options(timeout, poll_interval, max_poll_interval, backoff),
+            )
+        )
+
 
 class Classifications:
     """The classifications of a client: `client.classifications`."""
@@ -594,6 +668,70 @@ class Classifications:
         _core.check_wait(options, on_progress)  # Before anything is uploaded and paid.
         batch = self.upload(classification_id, files)
         return self._raw.wait(*batch._name(), options, on_progress).wait()
+
+    def run_many(
+        self,
+        classification_id: str,
+        files: FileInput | Iterable[FileInput],
+        *,
+        journal: Journal | str | os.PathLike[str],
+        concurrency: int = 4,
+        max_files_per_batch: int = 10,
+        timeout: Seconds | None = None,
+        poll_interval: Seconds = 2.0,
+        max_poll_interval: Seconds = 15.0,
+        backoff: float = 1.5,
+        settle_time: Seconds = 60.0,
+    ) -> RunIterator:
+        """Upload many documents and iterate over the results, with a journal on disk.
+
+        Whatever becomes of the process, a run with the same journal goes on where it stopped: a
+        document that was uploaded is not uploaded again, and results that came are in the journal.
+        Documents are told apart by classification, name and content (SHA-256): a moved folder is
+        the same documents. An upload whose answer was lost is looked for at the service, and sent
+        again only if it is surely not there.
+
+        Args:
+            classification_id: the classification to process them with.
+            files: one file or an iterable of files, as for `upload`; file objects must be
+                seekable, since they are read twice.
+            journal: a `Journal`, or the path of one; made where it is not there. Several
+                processes may run with the same one at the same time.
+            concurrency: how many uploads are under way at once.
+            max_files_per_batch: how many documents are uploaded as one batch.
+            timeout: seconds for the whole run; None for as long as it takes. Uploads under way
+                then are waited for.
+            poll_interval: seconds before the first request for a batch.
+            max_poll_interval: the most seconds between two requests for a batch.
+            backoff: what the interval is multiplied by after each request.
+            settle_time: seconds that the service may take to show an upload whose answer was
+                lost; only then its absence counts.
+
+        Returns:
+            An iterator over `RunResults`, one for each batch, as they finish; those that the
+            journal has come first. It ends with `RunIncompleteError` if documents have no results.
+            Its `close()` stops the run.
+
+        Raises:
+            JournalError: the journal cannot be opened; later, from the iterator, that it cannot be
+                read or written (the disk is full, ...).
+            RunIncompleteError: from the iterator, at its end: it names each document that has no
+                results, and why.
+            NotFoundError: from the iterator: there is no such classification.
+        """
+        return RunIterator(
+            start_run(
+                self._raw,
+                "classification",
+                classification_id,
+                files,
+                journal,
+                concurrency,
+                max_files_per_batch,
+                settle_time,
+                wait_options(timeout, poll_interval, max_poll_interval, backoff),
+            )
+        )
 
 
 class Client(BaseClient):

@@ -16,6 +16,8 @@ ExtractaError
 ├── ResponseFormatError                     an answer that is not what the API promises
 ├── UploadOutcomeUnknownError               an upload that may or may not have been carried out
 ├── WaitTimeoutError (also TimeoutError)    a batch was not finished by the deadline
+├── JournalError                            a journal that cannot be read or written
+├── RunIncompleteError                      a run has ended, some documents have no results
 ├── BatchFailedError                        raised by `BatchResults.raise_for_failures`
 ├── SignatureVerificationError              a webhook that was not signed with the secret
 └── WebhookPayloadError                     a signed webhook that has not the shape of an event
@@ -29,7 +31,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .models import BatchResults
+    from .models import BatchResults, UnfinishedDocument
 
 __all__ = [
     "APIConnectionError",
@@ -41,10 +43,12 @@ __all__ = [
     "ClientClosedError",
     "ConfigurationError",
     "ExtractaError",
+    "JournalError",
     "NotFoundError",
     "PermissionDeniedError",
     "RateLimitError",
     "ResponseFormatError",
+    "RunIncompleteError",
     "ServerError",
     "SignatureVerificationError",
     "UploadOutcomeUnknownError",
@@ -216,6 +220,47 @@ class WaitTimeoutError(ExtractaError, TimeoutError):
         super().__init__(text)
         self.token = token
         self.last_results = last_results
+
+
+class JournalError(ExtractaError):
+    """A journal that cannot be opened, read or written: no such file, damaged, disk full, ...
+
+    Each step is written whole or not at all; once the cause is removed the next run goes on.
+
+    Attributes:
+        journal: the file's path.
+    """
+
+    def __init__(self, text: str = "", *, journal: str = "") -> None:
+        super().__init__(text)
+        self.journal = journal
+
+
+class RunIncompleteError(ExtractaError):
+    """A run has handed over all results that there are; some documents have none.
+
+    Attributes:
+        unknown: documents that may have been uploaded, and paid: the answer was lost, and what
+            the service shows does not tell. Nothing was sent again. Look for them in the vendor's
+            dashboard; where they are not, `Journal.retry(unknown=True)` frees them.
+        failed: documents that were surely not uploaded (unreadable, refused by the service), or
+            whose batch is gone. The next run tries those again that were not uploaded.
+        timed_out: whether the run's `timeout` passed; then other documents are still in
+            processing, or waiting for their upload: run again with the same journal.
+    """
+
+    def __init__(
+        self,
+        text: str = "",
+        *,
+        unknown: list[UnfinishedDocument] | None = None,
+        failed: list[UnfinishedDocument] | None = None,
+        timed_out: bool = False,
+    ) -> None:
+        super().__init__(text)
+        self.unknown = unknown or []
+        self.failed = failed or []
+        self.timed_out = timed_out
 
 
 class BatchFailedError(ExtractaError):

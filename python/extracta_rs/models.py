@@ -25,6 +25,9 @@ __all__ = [
     "Extraction",
     "FileInput",
     "FileResult",
+    "RunDocument",
+    "RunResults",
+    "UnfinishedDocument",
     "UploadFile",
     "UploadedFile",
 ]
@@ -313,6 +316,108 @@ class BatchResults:
 
     def __len__(self) -> int:
         return len(self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class RunDocument:
+    """A document that `run_many` uploaded.
+
+    Attributes:
+        name: the file name that the service saw.
+        sha256: the hexadecimal SHA-256 of its content.
+        size: its size in bytes.
+        path: where it was read from; None where it was not a file on disk.
+    """
+
+    name: str
+    sha256: str
+    size: int
+    path: str | None
+
+    @classmethod
+    def _load(cls, name: str, sha256: str, size: int, path: str | None) -> Self:
+        return cls(name, sha256, size, path)
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedDocument:
+    """A document of a run that has no results.
+
+    Attributes:
+        name: the file name that the service would see.
+        path: where it was read from; None where it was not a file on disk.
+        sha256: the hexadecimal SHA-256 of its content; None where it could not be read.
+        batch_id: the batch that it was uploaded in, where it is known.
+        reason: what happened.
+    """
+
+    name: str
+    path: str | None
+    sha256: str | None
+    batch_id: str | None
+    reason: str
+
+    @classmethod
+    def _load(
+        cls, name: str, path: str | None, sha256: str | None, batch_id: str | None, reason: str
+    ) -> Self:
+        return cls(name, path, sha256, batch_id, reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResults(BatchResults):
+    """The results of a batch that `run_many` uploaded, now or in an earlier run.
+
+    Attributes:
+        documents: what was uploaded as this batch; no two of them have the same name.
+        from_journal: whether the results were in the journal before this run.
+    """
+
+    documents: list[RunDocument]
+    from_journal: bool
+
+    @classmethod
+    def _load(  # type: ignore[override]  # private, with what only a run knows
+        cls,
+        data: dict[str, Any],
+        finished: bool,
+        extraction_id: str | None,
+        classification_id: str | None,
+        batch_id: str,
+        documents: list[tuple[str, str, int, str | None]],
+        from_journal: bool,
+    ) -> Self:
+        plain = BatchResults._load(data, finished, extraction_id, classification_id, batch_id)
+        return cls(
+            batch=plain.batch,
+            status=plain.status,
+            finished=finished,
+            files=plain.files,
+            documents=[RunDocument(*document) for document in documents],
+            from_journal=from_journal,
+            _data=data,
+        )
+
+    def document_of(self, file: FileResult) -> RunDocument | None:
+        """Return the document that a file of `files` was made from; None where it is not told.
+
+        By its name; where the service changed names, by its place, if it gave back as many files
+        as it got.
+
+        Args:
+            file: one of `files`.
+        """
+        for document in self.documents:
+            if document.name == file.file_name:
+                return document
+        names = {document.name for document in self.documents}
+        if len(self.files) != len(self.documents) or any(f.file_name in names for f in self.files):
+            return None
+        return next(
+            (document for document, own in zip(self.documents, self.files, strict=True)
+             if own is file),
+            None,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

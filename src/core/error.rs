@@ -3,8 +3,9 @@
 //! What may be repeated is decided in `retry`, how a failed poll counts in `poll::decide`; both
 //! ask here. No variant may ever hold the API key or a proxy's password.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::model::{BatchAnswer, BatchKey, Target};
@@ -130,9 +131,42 @@ pub enum Error {
         /// Why the last poll failed, if it did.
         cause: Option<Box<Error>>,
     },
+    /// The journal cannot be read or written.
+    #[error("journal {}: {reason}", path.display())]
+    Journal {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// A run has ended, and not all of its documents have results.
+    #[error("{}", incomplete(.documents, *.timed_out))]
+    RunIncomplete {
+        /// The documents that another run may not finish either, and why.
+        documents: Vec<Unfinished>,
+        /// The run's limit, where it passed: there are more documents without results then.
+        timed_out: Option<Duration>,
+    },
     /// The client was closed, or the process is shutting down.
     #[error("{0}")]
     Closed(&'static str),
+}
+
+/// A document that a run has no results for.
+#[derive(Debug)]
+pub struct Unfinished {
+    /// The name that the service sees.
+    pub name: String,
+    /// Where it was read from.
+    pub path: Option<String>,
+    /// The hexadecimal SHA-256 of its content, where it could be read.
+    pub sha256: Option<String>,
+    /// Whether it may have been uploaded; otherwise it surely was not, or its batch is gone.
+    pub unknown: bool,
+    /// The batch that it was in.
+    pub batch_id: Option<String>,
+    /// What happened.
+    pub reason: String,
 }
 
 impl Error {
@@ -172,6 +206,32 @@ fn list(names: &[String]) -> String {
         [first, rest @ ..] if rest.len() > 2 => format!("{first:?} and {} more files", rest.len()),
         _ => names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", "),
     }
+}
+
+fn incomplete(documents: &[Unfinished], timed_out: Option<Duration>) -> String {
+    let unknown = documents.iter().filter(|document| document.unknown).count();
+    let mut text = match timed_out {
+        Some(limit) => format!(
+            "the run was not finished within {:.1} s: run it again with the same journal",
+            limit.as_secs_f64()
+        ),
+        None => format!("{} of the run's documents have no results", documents.len()),
+    };
+    for document in documents.iter().take(3) {
+        let Unfinished { name, reason, .. } = document;
+        let _ = write!(text, "; {name:?}: {reason}");
+    }
+    if documents.len() > 3 {
+        let _ = write!(text, "; and {} more", documents.len() - 3);
+    }
+    if unknown > 0 {
+        let _ = write!(
+            text,
+            ". {unknown} of them may have been uploaded: look for them in the vendor's dashboard; \
+             if they are not there, `extracta-rs journal retry --unknown` frees them"
+        );
+    }
+    text
 }
 
 fn last_failure(cause: Option<&Error>) -> String {

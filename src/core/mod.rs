@@ -7,10 +7,14 @@ pub mod config;
 pub mod error;
 mod http;
 pub mod javascript;
+#[cfg(feature = "journal")]
+pub mod journal;
 pub mod limit;
 pub mod model;
 pub mod pace;
 pub mod poll;
 pub mod retry;
+#[cfg(feature = "journal")]
+pub mod run;
 pub mod upload;
 pub mod webhook;

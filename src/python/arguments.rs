@@ -81,6 +81,11 @@ pub(super) fn wait_options(
     check().map_err(|error| errors::to_python(py, error))
 }
 
+/// A duration that is an argument of a call.
+pub(super) fn seconds(py: Python<'_>, what: &str, seconds: f64) -> PyResult<Duration> {
+    duration(what, seconds).map_err(|error| errors::to_python(py, error))
+}
+
 fn duration(what: &str, seconds: f64) -> Result<Duration> {
     bounded(seconds)
         .ok_or_else(|| Error::Input(format!("{what} must be seconds, 0 or more, not {seconds}")))

@@ -10,12 +10,12 @@ use pyo3::types::PyDict;
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::{
-    batch_key, callback, json_of, kind_of, positive, setting, target, wait_options,
+    batch_key, callback, json_of, kind_of, positive, seconds, setting, target, wait_options,
 };
 use super::call::Call;
 use super::progress::Progress;
 use super::waiting::WaitMany;
-use super::{errors, files, load};
+use super::{errors, files, load, runtime};
 use crate::core::api;
 use crate::core::config::{ApiKey, Config};
 use crate::core::error::{Error, Result};
@@ -265,7 +265,45 @@ impl Client {
             .into_iter()
             .map(|(kind, id, batch_id)| batch_key(py, &kind, id, batch_id))
             .collect::<PyResult<Vec<_>>>()?;
-        let many = poll::Many::new(&self.core(py)?, keys, wait_options(py, options)?);
+        let runtime = runtime::current(py)?;
+        let _inside = runtime.handle().enter();
+        let many = poll::Many::new(&self.core(py)?, wait_options(py, options)?);
+        for key in keys {
+            many.add(key);
+        }
+        many.close();
         WaitMany::new(py, many, self.closed.clone())
+    }
+
+    #[cfg(feature = "journal")]
+    #[allow(clippy::too_many_arguments)] // The arguments of `run_many`, by place.
+    fn run_many(
+        &self,
+        py: Python<'_>,
+        kind: &str,
+        resource_id: String,
+        files: &Bound<'_, PyAny>,
+        journal: &super::journal::Journal,
+        concurrency: usize,
+        max_files_per_batch: usize,
+        settle_time: f64,
+        options: (Option<f64>, f64, f64, f64),
+    ) -> PyResult<super::journal::RunMany> {
+        let target = target(py, kind, resource_id)?;
+        let settle = seconds(py, "settle_time", settle_time)?;
+        let options = crate::core::run::Options {
+            concurrency,
+            max_files: max_files_per_batch,
+            settle,
+            wait: wait_options(py, options)?,
+        };
+        let planned = files::planned(files)?;
+        let journal = journal.core(py)?;
+        let runtime = runtime::current(py)?;
+        let _inside = runtime.handle().enter();
+        let (core, closed) = (self.core(py)?, self.closed.clone());
+        let run = crate::core::run::Run::start(core, journal, target, planned, options, closed);
+        let run = run.map_err(|error| errors::to_python(py, error))?;
+        super::journal::RunMany::new(py, run, self.closed.clone())
     }
 }

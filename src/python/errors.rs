@@ -19,9 +19,11 @@ import_exception!(extracta_rs.exceptions, AuthenticationError);
 import_exception!(extracta_rs.exceptions, BadRequestError);
 import_exception!(extracta_rs.exceptions, ClientClosedError);
 import_exception!(extracta_rs.exceptions, ConfigurationError);
+import_exception!(extracta_rs.exceptions, JournalError);
 import_exception!(extracta_rs.exceptions, NotFoundError);
 import_exception!(extracta_rs.exceptions, PermissionDeniedError);
 import_exception!(extracta_rs.exceptions, RateLimitError);
+import_exception!(extracta_rs.exceptions, RunIncompleteError);
 import_exception!(extracta_rs.exceptions, ServerError);
 import_exception!(extracta_rs.exceptions, UploadOutcomeUnknownError);
 import_exception!(extracta_rs.exceptions, WaitTimeoutError);
@@ -78,6 +80,20 @@ fn convert(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             let error = raise::<UploadOutcomeUnknownError>(py, &text, &fields)?;
             error.set_cause(py, Some(to_python(py, *cause)));
             Ok(error)
+        }
+        Error::Journal { path, .. } => {
+            let fields = PyDict::new(py);
+            fields.set_item("journal", path.display().to_string())?;
+            raise::<JournalError>(py, &text, &fields)
+        }
+        Error::RunIncomplete { documents, timed_out } => {
+            let (unknown, failed): (Vec<_>, Vec<_>) =
+                documents.into_iter().partition(|document| document.unknown);
+            let fields = PyDict::new(py);
+            fields.set_item("unknown", load::unfinished(py, unknown)?)?;
+            fields.set_item("failed", load::unfinished(py, failed)?)?;
+            fields.set_item("timed_out", timed_out.is_some())?;
+            raise::<RunIncompleteError>(py, &text, &fields)
         }
         Error::WaitTimeout { key, last, cause, .. } => {
             let fields = PyDict::new(py);

@@ -49,19 +49,34 @@ pub(super) fn drafts(files: &Bound<'_, PyAny>) -> PyResult<Vec<Draft>> {
 
 /// Looks at what the drafts name; blocks.
 pub(super) fn open(drafts: Vec<Draft>) -> Result<Vec<Upload>> {
-    drafts
-        .into_iter()
-        .map(|draft| {
-            let content = match draft.content {
-                DraftContent::Path(path) => Content::Path(path),
-                DraftContent::Bytes(bytes) => Content::Bytes(bytes),
-                DraftContent::Object(object) => {
-                    Content::Source(Arc::new(FileObject::new(object, &draft.name)?))
-                }
-            };
-            Upload::new(draft.name, draft.content_type, content)
-        })
-        .collect()
+    drafts.into_iter().map(Draft::open).collect()
+}
+
+/// The files of a run, each to be looked at when its turn comes.
+#[cfg(feature = "journal")]
+pub(super) fn planned(files: &Bound<'_, PyAny>) -> PyResult<Vec<crate::core::run::Planned>> {
+    let planned = drafts(files)?.into_iter().map(|draft| crate::core::run::Planned {
+        name: draft.name.clone(),
+        path: match &draft.content {
+            DraftContent::Path(path) => Some(path.clone()),
+            DraftContent::Bytes(_) | DraftContent::Object(_) => None,
+        },
+        open: Box::new(|| draft.open()),
+    });
+    Ok(planned.collect())
+}
+
+impl Draft {
+    fn open(self) -> Result<Upload> {
+        let content = match self.content {
+            DraftContent::Path(path) => Content::Path(path),
+            DraftContent::Bytes(bytes) => Content::Bytes(bytes),
+            DraftContent::Object(object) => {
+                Content::Source(Arc::new(FileObject::new(object, &self.name)?))
+            }
+        };
+        Upload::new(self.name, self.content_type, content)
+    }
 }
 
 fn unexpected(file: &Bound<'_, PyAny>) -> PyErr {

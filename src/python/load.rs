@@ -6,6 +6,7 @@ use pyo3::types::{IntoPyDict as _, PyDict};
 use pyo3::{PyTypeInfo as _, import_exception};
 
 use super::convert::json_to_python;
+use crate::core::error::Unfinished;
 use crate::core::model::{BatchAnswer, BatchKey, Kind, Target, UploadAnswer};
 
 import_exception!(extracta_rs.exceptions, ResponseFormatError);
@@ -49,6 +50,43 @@ pub(super) fn resource(
 pub(super) fn upload(py: Python<'_>, answer: &UploadAnswer) -> PyResult<Py<PyAny>> {
     let BatchKey { batch_id, .. } = &answer.key;
     Ok((dict(py, &answer.json)?, batch_id).into_pyobject(py)?.into_any().unbind())
+}
+
+/// `RunResults`
+#[cfg(feature = "journal")]
+pub(super) fn run_results(
+    py: Python<'_>,
+    finished: crate::core::run::Finished,
+) -> PyResult<Py<PyAny>> {
+    let crate::core::run::Finished { answer, documents, from_journal } = finished;
+    let (extraction_id, classification_id) = ids(&answer.key.target);
+    let documents: Vec<_> = documents
+        .into_iter()
+        .map(|document| (document.name, document.sha256, document.size, document.path))
+        .collect();
+    let arguments = (
+        dict(py, &answer.json)?,
+        answer.finished,
+        extraction_id,
+        classification_id,
+        &answer.key.batch_id,
+        documents,
+        from_journal,
+    );
+    load(py, "RunResults")?.call1(arguments).map(Bound::unbind)
+}
+
+/// `UnfinishedDocument`s
+pub(super) fn unfinished(
+    py: Python<'_>,
+    documents: Vec<Unfinished>,
+) -> PyResult<Vec<Bound<'_, PyAny>>> {
+    let class = load(py, "UnfinishedDocument")?;
+    let load = |document: Unfinished| {
+        let Unfinished { name, path, sha256, batch_id, reason, .. } = document;
+        class.call1((name, path, sha256, batch_id, reason))
+    };
+    documents.into_iter().map(load).collect()
 }
 
 fn load<'py>(py: Python<'py>, class: &str) -> PyResult<Bound<'py, PyAny>> {

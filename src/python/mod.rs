@@ -15,6 +15,8 @@ mod emulator;
 mod errors;
 mod explain;
 mod files;
+#[cfg(feature = "journal")]
+mod journal;
 mod load;
 mod log;
 mod progress;
@@ -37,6 +39,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     webhook::register(module)?;
     unwrapped::register(module)?;
     module.add_function(wrap_pyfunction!(explain::explain_signature, module)?)?;
+    #[cfg(feature = "journal")]
+    journal::register(module)?;
     #[cfg(feature = "emulator")]
     emulator::register(module)?;
     Ok(())

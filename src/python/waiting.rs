@@ -35,7 +35,9 @@ impl WaitMany {
         let (many, closed) = (self.many.clone(), self.closed.clone());
         let operation = async move {
             tokio::select! {
-                next = async { many.lock().await.get()?.next().await } => next.transpose(),
+                next = async { many.lock().await.get()?.next().await } => {
+                    next.map(|(_, answer)| answer).transpose()
+                }
                 () = closed.cancelled() => Err(Error::Closed("the client was closed")),
             }
         };

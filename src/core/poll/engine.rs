@@ -4,12 +4,11 @@
 //! under way, the request too.
 
 use std::collections::{BTreeSet, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use futures_util::future::BoxFuture;
-use futures_util::stream::FuturesUnordered;
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::decide::{Options, Outcome, Watch};
@@ -116,26 +115,48 @@ impl Progress {
 
 /// Waits on many batches; hands each over as it finishes.
 pub struct Many {
-    waits: FuturesUnordered<BoxFuture<'static, Result<BatchAnswer>>>,
+    client: Client,
+    options: Options,
+    state: Lock<State>,
+    done: Mutex<mpsc::UnboundedReceiver<(BatchKey, Result<BatchAnswer>)>>,
+}
+
+struct State {
+    known: HashSet<BatchKey>,
+    waits: JoinSet<()>,
+    tell: Option<mpsc::UnboundedSender<(BatchKey, Result<BatchAnswer>)>>,
 }
 
 impl Many {
-    /// Begins to wait on all of them, each once, with the same options.
+    /// Waits on what will be added.
     #[must_use]
-    pub fn new(client: &Client, keys: Vec<BatchKey>, options: Options) -> Self {
-        let mut known = HashSet::new();
-        let waits = keys
-            .into_iter()
-            .filter(|key| known.insert(key.clone()))
-            .map(|key| -> BoxFuture<'static, _> {
-                Box::pin(wait(client.clone(), key, options, None))
-            })
-            .collect();
-        Self { waits }
+    pub fn new(client: &Client, options: Options) -> Self {
+        let (tell, done) = mpsc::unbounded_channel();
+        let state = State { known: HashSet::new(), waits: JoinSet::new(), tell: Some(tell) };
+        Self { client: client.clone(), options, state: Lock::new(state), done: Mutex::new(done) }
+    }
+
+    /// Waits on this batch, too.
+    pub fn add(&self, key: BatchKey) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(tell) = state.tell.clone() else { return };
+        if !state.known.insert(key.clone()) {
+            return;
+        }
+        let (client, options) = (self.client.clone(), self.options);
+        state.waits.spawn(async move {
+            let outcome = wait(client, key.clone(), options, None).await;
+            let _ = tell.send((key, outcome));
+        });
+    }
+
+    /// No more will be added.
+    pub fn close(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).tell = None;
     }
 
     /// The next batch that finished or failed; `None` after the last.
-    pub async fn next(&mut self) -> Option<Result<BatchAnswer>> {
-        self.waits.next().await
+    pub async fn next(&self) -> Option<(BatchKey, Result<BatchAnswer>)> {
+        self.done.lock().await.recv().await
     }
 }

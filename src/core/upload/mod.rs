@@ -90,11 +90,35 @@ impl Upload {
 
     /// The SHA-256 of the content in hexadecimal, where it can be read (again).
     pub(crate) async fn sha256(&self) -> Option<String> {
-        if !self.rewind().await.ok()? {
-            return None;
+        let upload = self.clone();
+        let hashed = tokio::task::spawn_blocking(move || upload.digest()).await;
+        hashed.ok()?.ok().map(|digest| digest.sha256)
+    }
+
+    /// Hashes the content from its start, and makes it readable from there again. Blocks.
+    pub(crate) fn digest(&self) -> Result<Digested> {
+        let rewind = || match &self.content {
+            Content::Source(source) => source.rewind(),
+            Content::Path(_) | Content::Bytes(_) => Ok(true),
+        };
+        let hashed = rewind().and_then(|can| {
+            let digest = if can { Some(self.content.digest()?) } else { None };
+            rewind().map(|_| digest)
+        });
+        let hashed = hashed.map_err(|source| self.unreadable(source))?;
+        hashed.ok_or_else(|| {
+            let text = format!("{}: it cannot be read twice; pass its bytes or a path", self.name);
+            Error::Input(text)
+        })
+    }
+
+    /// The path, where the content is a file on disk.
+    #[cfg(feature = "journal")]
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match &self.content {
+            Content::Path(path) => Some(path),
+            Content::Bytes(_) | Content::Source(_) => None,
         }
-        let content = self.content.clone();
-        blocking(move || content.sha256()).await.ok()
     }
 
     fn unreadable(&self, source: io::Error) -> Error {
@@ -106,18 +130,31 @@ impl Upload {
     }
 }
 
+/// What hashing found.
+#[derive(Debug, Clone)]
+pub(crate) struct Digested {
+    pub(crate) sha256: String,
+    #[cfg_attr(not(feature = "journal"), allow(dead_code))]
+    pub(crate) size: u64,
+}
+
 impl Content {
-    fn sha256(&self) -> io::Result<String> {
+    fn digest(&self) -> io::Result<Digested> {
         let mut hash = Sha256::new();
+        let mut size = 0;
+        let mut feed = |chunk: &[u8]| {
+            hash.update(chunk);
+            size += chunk.len() as u64;
+        };
         match self {
-            Self::Bytes(bytes) => hash.update(bytes),
+            Self::Bytes(bytes) => feed(bytes),
             Self::Path(path) => {
                 let mut file = std::fs::File::open(path)?;
                 let mut buffer = vec![0; CHUNK];
                 loop {
                     match file.read(&mut buffer)? {
                         0 => break,
-                        read => hash.update(&buffer[..read]),
+                        read => feed(&buffer[..read]),
                     }
                 }
             }
@@ -126,14 +163,14 @@ impl Content {
                 if chunk.is_empty() {
                     break;
                 }
-                hash.update(&chunk);
+                feed(&chunk);
             },
         }
-        let mut text = String::with_capacity(64);
+        let mut sha256 = String::with_capacity(64);
         for byte in hash.finalize() {
-            let _ = write!(text, "{byte:02x}");
+            let _ = write!(sha256, "{byte:02x}");
         }
-        Ok(text)
+        Ok(Digested { sha256, size })
     }
 }
 

@@ -30,7 +30,7 @@ fn a_million_doubles_are_printed_as_published() {
 }
 
 #[test]
-#[ignore = "takes a minute: cargo test --release --features emulator -- --ignored"]
+#[ignore = "takes a minute: cargo test --release --features emulator,journal -- --ignored"]
 fn ten_million_doubles_are_printed_as_published() {
     check(10_000_000);
 }

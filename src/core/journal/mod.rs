@@ -1,0 +1,14 @@
+//! The journal: what was to be uploaded, what was, and what came back, in one `SQLite` file.
+//!
+//! Money hangs on the order: the intent is on disk before an upload is sent, the batch's id before
+//! anything else is done, the results before they are handed over. Every method is one transaction
+//! and blocks; several processes may have the file open.
+
+mod owner;
+mod record;
+mod schema;
+mod sqlite;
+
+pub use owner::Owner;
+pub use record::{Admitted, Claim, Counts, Document, Intent, NewDocument, Row, State};
+pub use sqlite::Journal;

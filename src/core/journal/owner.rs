@@ -1,0 +1,66 @@
+//! Whether the run that wrote an intent is still alive.
+//!
+//! Each run holds the lock of a file of its own beside the journal for as long as it lives; the
+//! system lets go of it however the process ends. Nobody has to wait for a lease to run out.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A living run.
+#[derive(Debug)]
+pub struct Owner {
+    name: String,
+    path: PathBuf,
+    /// Its lock is held until it is closed.
+    _file: File,
+}
+
+impl Owner {
+    /// Begins to live.
+    pub(super) fn new(journal: &Path) -> io::Result<Self> {
+        let name: String = std::iter::repeat_with(fastrand::alphanumeric).take(16).collect();
+        let path = place(journal, &name);
+        let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+        file.lock()?;
+        Ok(Self { name, path, _file: file })
+    }
+
+    /// How the journal names it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        // A file that stays does no harm: without a lock it says "dead", and is removed then.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Whether a run is at work; the file of a dead one is removed.
+pub(super) fn is_alive(journal: &Path, name: &str) -> io::Result<bool> {
+    let path = place(journal, name);
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => {
+            let _ = std::fs::remove_file(&path);
+            Ok(false)
+        }
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn place(journal: &Path, name: &str) -> PathBuf {
+    let mut path = journal.as_os_str().to_owned();
+    path.push("-run-");
+    path.push(name);
+    path.into()
+}

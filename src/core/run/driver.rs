@@ -1,0 +1,492 @@
+//! The one loop of a run: it decides what is done next, and does nothing that takes time itself.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::mpsc::{Receiver, UnboundedSender, channel};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::intake::{Arrived, Planned, Prepared, take_in};
+use super::look::{self, Verdict};
+use super::seek::{self, Found, Names, seek};
+use super::send::{Outcome, Sent, send};
+use super::{Options, Shared, blocking};
+use crate::core::error::{Error, Result, Unfinished};
+use crate::core::journal::{Admitted, Intent, Row, State};
+use crate::core::model::{BatchAnswer, BatchKey};
+use crate::core::poll::Many;
+
+/// Between two looks for a lost upload; doubled each time.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+const LONGEST_LOOK: Duration = Duration::from_secs(60);
+/// A batch that cannot be read for so long makes a lost upload unknown.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
+/// How often the uploads of other runs are looked at in the journal.
+const NEIGHBOURS: Duration = Duration::from_secs(1);
+
+/// What a run tells.
+pub(super) enum Told {
+    Finished { row: Row, key: BatchKey, from_journal: bool },
+    Failed(Error),
+}
+
+/// An upload that is looked for.
+struct Lost {
+    since: Instant,
+    settled: Instant,
+    prepared: Vec<Prepared>,
+}
+
+pub(super) struct Driver {
+    shared: Shared,
+    options: Options,
+    tell: UnboundedSender<Told>,
+    deadline: Option<Instant>,
+    many: Many,
+    waiting: HashMap<BatchKey, Row>,
+    /// Rows that something was done about already.
+    known: HashSet<Row>,
+    ready: VecDeque<Prepared>,
+    /// Documents whose batch was refused: each is tried alone, to find the one that is to blame.
+    alone: VecDeque<Prepared>,
+    sending: JoinSet<Result<Sent>>,
+    lost: HashMap<Row, Lost>,
+    seeking: JoinSet<Result<Found>>,
+    names: Names,
+    look: Option<(Instant, Duration)>,
+    /// Uploads of other living runs.
+    others: HashMap<Row, Vec<Prepared>>,
+    unfinished: Vec<Unfinished>,
+}
+
+impl Driver {
+    pub(super) fn new(shared: Shared, options: Options, tell: UnboundedSender<Told>) -> Self {
+        let mut wait = options.wait;
+        let deadline = wait.timeout.take().and_then(|limit| Instant::now().checked_add(limit));
+        let many = Many::new(&shared.client, wait);
+        Self {
+            shared,
+            options,
+            tell,
+            deadline,
+            many,
+            waiting: HashMap::new(),
+            known: HashSet::new(),
+            ready: VecDeque::new(),
+            alone: VecDeque::new(),
+            sending: JoinSet::new(),
+            lost: HashMap::new(),
+            seeking: JoinSet::new(),
+            names: Names::new(),
+            look: None,
+            others: HashMap::new(),
+            unfinished: Vec::new(),
+        }
+    }
+
+    /// Works until every document has results, or is known to get none.
+    pub(super) async fn run(
+        mut self,
+        files: Vec<Planned>,
+        closed: CancellationToken,
+    ) -> Result<()> {
+        let deadline = self.deadline;
+        let worked = async {
+            self.settle_the_past().await?;
+            self.work(files).await
+        };
+        let outcome = tokio::select! {
+            biased;
+            outcome = worked => Some(outcome),
+            () = closed.cancelled() => Some(Err(Error::Closed("the client was closed"))),
+            () = until(deadline) => None,
+        };
+        // An upload that is cut off would have to be looked for: those under way may end.
+        self.shared.stopping.cancel();
+        while let Some(sent) = self.sending.join_next().await {
+            joined(sent)?;
+        }
+        let timed_out = outcome.is_none().then_some(self.options.wait.timeout).flatten();
+        outcome.transpose()?;
+        if self.unfinished.is_empty() && timed_out.is_none() {
+            return Ok(());
+        }
+        Err(Error::RunIncomplete { documents: self.unfinished, timed_out })
+    }
+
+    /// Takes over what dead runs left, or notes which batches are none of ours.
+    async fn settle_the_past(&mut self) -> Result<()> {
+        let left = self
+            .shared
+            .blocking(|shared| shared.journal.take_over(&shared.owner, &shared.target))
+            .await?;
+        for intent in left {
+            self.seek_later(&intent, Vec::new());
+        }
+        if !self.lost.is_empty() {
+            return Ok(());
+        }
+        let mut pause = FIRST_LOOK;
+        let listed = loop {
+            match self.shared.client.view(&self.shared.target).await {
+                Ok(json) => break look::listed(&json),
+                Err(error) if seek::is_passing(&error) => {
+                    let wait = error.retry_after().unwrap_or_default().max(pause);
+                    log::info!(
+                        target: "extracta_rs",
+                        "{error}; nothing is uploaded before {} was looked at, trying again in \
+                         {:.0} s", self.shared.target, wait.as_secs_f64()
+                    );
+                    sleep(wait).await;
+                    pause = (pause * 2).min(LONGEST_LOOK);
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        let listed = listed.unwrap_or_default();
+        let keep = move |shared: &Shared| shared.journal.keep_others(&shared.target, &listed);
+        self.shared.blocking(keep).await.map(drop)
+    }
+
+    async fn work(&mut self, files: Vec<Planned>) -> Result<()> {
+        let (sink, arrivals) = channel(1);
+        let (journal, target) = (self.shared.journal.clone(), self.shared.target.clone());
+        let reading = blocking(move || {
+            take_in(&journal, &target, files, &sink);
+            Ok(())
+        });
+        // Left to itself: it ends when `arrivals` is dropped.
+        tokio::spawn(reading);
+        let mut arrivals = Some(arrivals);
+        loop {
+            self.send_more(arrivals.is_none());
+            let take_more = self.ready.len() < self.options.max_files * self.options.concurrency;
+            if arrivals.is_none() && self.is_done() {
+                return Ok(());
+            }
+            let neighbours = Instant::now() + NEIGHBOURS;
+            tokio::select! {
+                portion = next_of(&mut arrivals), if arrivals.is_some() && take_more => {
+                    match portion {
+                        Some(portion) => self.arrived(portion?).await?,
+                        None => arrivals = None,
+                    }
+                }
+                Some(sent) = self.sending.join_next() => self.sent(joined(sent)?).await?,
+                Some((key, outcome)) = self.many.next(), if !self.waiting.is_empty() => {
+                    self.waited(&key, outcome).await?;
+                }
+                Some(found) = self.seeking.join_next() => self.sought(joined(found)?).await?,
+                () = at(self.look), if self.seeking.is_empty() && !self.lost.is_empty() => {
+                    let rows = self.lost.keys().copied().collect();
+                    let names = std::mem::take(&mut self.names);
+                    self.seeking.spawn(seek(self.shared.clone(), rows, names));
+                }
+                () = sleep_until(neighbours), if !self.others.is_empty() => {
+                    for (row, prepared) in std::mem::take(&mut self.others) {
+                        self.look_at(row, prepared).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.ready.is_empty()
+            && self.alone.is_empty()
+            && self.sending.is_empty()
+            && self.lost.is_empty()
+            && self.others.is_empty()
+            && self.waiting.is_empty()
+    }
+
+    fn send_more(&mut self, all_arrived: bool) {
+        while self.sending.len() < self.options.concurrency {
+            let group = match self.alone.pop_front() {
+                Some(prepared) => vec![prepared],
+                None if all_arrived || self.ready.len() >= self.options.max_files => self.group(),
+                None => return,
+            };
+            if group.is_empty() {
+                return;
+            }
+            self.sending.spawn(send(self.shared.clone(), group));
+        }
+    }
+
+    /// The next batch: no two documents of one name in it, since names tell results apart.
+    fn group(&mut self) -> Vec<Prepared> {
+        let mut names = HashSet::new();
+        let (mut group, mut left) = (Vec::new(), VecDeque::new());
+        while let Some(prepared) = self.ready.pop_front() {
+            if group.len() == self.options.max_files {
+                left.push_back(prepared);
+                break;
+            }
+            if names.insert(prepared.new.name.clone()) {
+                group.push(prepared);
+            } else {
+                left.push_back(prepared);
+            }
+        }
+        left.append(&mut self.ready);
+        self.ready = left;
+        group
+    }
+
+    async fn arrived(&mut self, portion: Vec<Arrived>) -> Result<()> {
+        for arrived in portion {
+            match arrived {
+                Arrived::Unreadable(unfinished) => self.unfinished.push(unfinished),
+                Arrived::Document(prepared, admitted) => self.stands(prepared, admitted).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn stands(&mut self, prepared: Prepared, admitted: Admitted) -> Result<()> {
+        if let Some(row) = admitted.batch {
+            return self.look_at(row, vec![prepared]).await;
+        }
+        if !self.ready.iter().any(|other| other.document == prepared.document) {
+            self.ready.push_back(prepared);
+        }
+        Ok(())
+    }
+
+    /// Finds out about a batch that documents are in, and does what is to be done.
+    async fn look_at(&mut self, row: Row, mut prepared: Vec<Prepared>) -> Result<()> {
+        if let Some(lost) = self.lost.get_mut(&row) {
+            lost.prepared.append(&mut prepared);
+            return Ok(());
+        }
+        if let Some(other) = self.others.get_mut(&row) {
+            other.append(&mut prepared);
+            return Ok(());
+        }
+        if self.known.contains(&row) {
+            return Ok(());
+        }
+        let intent = self.shared.blocking(move |shared| shared.journal.intent(row)).await?;
+        let Some(intent) = intent else { return self.admit_again(prepared).await };
+        match (intent.state, intent.key) {
+            (State::Finished, Some(key)) => {
+                self.known.insert(row);
+                self.tell(Told::Finished { row, key, from_journal: true });
+            }
+            (State::Uploaded, Some(key)) => self.wait_for(row, key),
+            (State::Uploading | State::Lost, _) => {
+                if intent.owner.as_deref() == Some(self.shared.owner.name()) {
+                    // Given twice: its upload is under way.
+                    return Ok(());
+                }
+                let take = move |shared: &Shared| shared.journal.take_over_one(&shared.owner, row);
+                match self.shared.blocking(take).await? {
+                    Some(taken) => self.seek_later(&taken, prepared),
+                    None => drop(self.others.insert(row, prepared)),
+                }
+            }
+            (State::Unknown, _) => {
+                self.known.insert(row);
+                self.unknown(row, "another run could not decide whether it was uploaded").await?;
+            }
+            (State::Released | State::Finished | State::Uploaded, _) => {
+                return self.admit_again(prepared).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Documents whose batch was released: where do they stand now?
+    async fn admit_again(&mut self, prepared: Vec<Prepared>) -> Result<()> {
+        let news: Vec<_> = prepared.iter().map(|prepared| prepared.new.clone()).collect();
+        let admit = move |shared: &Shared| shared.journal.admit(&shared.target, &news);
+        let admitted = self.shared.blocking(admit).await?;
+        for (prepared, admitted) in prepared.into_iter().zip(admitted) {
+            Box::pin(self.stands(prepared, admitted)).await?;
+        }
+        Ok(())
+    }
+
+    fn wait_for(&mut self, row: Row, key: BatchKey) {
+        self.known.insert(row);
+        self.many.add(key.clone());
+        self.waiting.insert(key, row);
+    }
+
+    async fn sent(&mut self, sent: Sent) -> Result<()> {
+        for (prepared, row) in sent.taken {
+            self.look_at(row, vec![prepared]).await?;
+        }
+        match sent.outcome {
+            Outcome::Nothing => {}
+            Outcome::Uploaded(row, key) => self.wait_for(row, key),
+            Outcome::Lost(row, prepared) => {
+                let now = Instant::now();
+                self.seek(row, Lost { since: now, settled: now + self.options.settle, prepared });
+            }
+            Outcome::Refused(documents, error) => self.refused(documents, &error).await?,
+        }
+        Ok(())
+    }
+
+    async fn refused(&mut self, documents: Vec<Prepared>, error: &Error) -> Result<()> {
+        if documents.len() > 1 {
+            self.alone.extend(documents);
+            return Ok(());
+        }
+        for prepared in documents {
+            let reason = error.to_string();
+            let (document, note) = (prepared.document, reason.clone());
+            let refuse = move |shared: &Shared| shared.journal.refuse(document, &note);
+            self.shared.blocking(refuse).await?;
+            self.unfinished.push(prepared.unfinished(false, reason));
+        }
+        Ok(())
+    }
+
+    async fn waited(&mut self, key: &BatchKey, outcome: Result<BatchAnswer>) -> Result<()> {
+        let Some(row) = self.waiting.remove(key) else { return Ok(()) };
+        match outcome {
+            Ok(answer) => {
+                let json = answer.json;
+                self.shared.blocking(move |shared| shared.journal.finished(row, &json)).await?;
+                self.tell(Told::Finished { row, key: key.clone(), from_journal: false });
+            }
+            Err(error @ (Error::Status { status: 401 | 403, .. } | Error::Closed(_))) => {
+                return Err(error);
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                self.report(row, false, &reason, Some(&key.batch_id)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn seek_later(&mut self, intent: &Intent, prepared: Vec<Prepared>) {
+        let passed = intent.lost_at.map_or(Duration::ZERO, since);
+        let now = Instant::now();
+        let settled = now + self.options.settle.saturating_sub(passed);
+        self.seek(intent.row, Lost { since: now, settled, prepared });
+    }
+
+    fn seek(&mut self, row: Row, lost: Lost) {
+        self.known.insert(row);
+        self.lost.insert(row, lost);
+        self.look = Some((Instant::now(), FIRST_LOOK));
+    }
+
+    async fn sought(&mut self, found: Found) -> Result<()> {
+        self.names = found.names;
+        let now = Instant::now();
+        for (row, verdict) in found.verdicts {
+            let Some(lost) = self.lost.get(&row) else { continue };
+            let settled = found.began >= lost.settled;
+            match verdict {
+                Verdict::Found(batch_id) => {
+                    self.lost.remove(&row);
+                    log::info!(target: "extracta_rs", "a lost upload is batch {batch_id}");
+                    let key = BatchKey::new(self.shared.target.clone(), batch_id)?;
+                    let id = key.batch_id.clone();
+                    let keep = move |shared: &Shared| shared.journal.uploaded(row, &id, None);
+                    self.shared.blocking(keep).await?;
+                    self.wait_for(row, key);
+                }
+                Verdict::Absent if settled => {
+                    log::info!(target: "extracta_rs", "a lost upload was not carried out");
+                    let prepared = self.lost.remove(&row).map_or_else(Vec::new, |l| l.prepared);
+                    self.known.remove(&row);
+                    self.shared.blocking(move |shared| shared.journal.release(row, None)).await?;
+                    self.admit_again(prepared).await?;
+                }
+                Verdict::Undecided if settled => self.give_up_on(row).await?,
+                Verdict::NotYet if settled && now - lost.since > PATIENCE => {
+                    self.give_up_on(row).await?;
+                }
+                Verdict::Absent | Verdict::Undecided | Verdict::NotYet => {}
+            }
+        }
+        self.look = self.next_look(now);
+        Ok(())
+    }
+
+    /// Soon at first, then ever more rarely, but as soon as the answer would count.
+    fn next_look(&self, now: Instant) -> Option<(Instant, Duration)> {
+        let (_, pause) = self.look?;
+        let settled = self.lost.values().map(|lost| lost.settled).filter(|at| *at > now).min();
+        let next = now + pause;
+        let next = settled.map_or(next, |settled| settled.min(next));
+        Some((next, (pause * 2).min(LONGEST_LOOK)))
+    }
+
+    async fn give_up_on(&mut self, row: Row) -> Result<()> {
+        self.lost.remove(&row);
+        let reason = "the answer to its upload was lost, and what the service shows does not tell \
+                      whether it was carried out";
+        self.shared.blocking(move |shared| shared.journal.unknown(row, reason)).await?;
+        self.unknown(row, reason).await
+    }
+
+    async fn unknown(&mut self, row: Row, reason: &str) -> Result<()> {
+        self.report(row, true, reason, None).await
+    }
+
+    async fn report(
+        &mut self,
+        row: Row,
+        unknown: bool,
+        reason: &str,
+        batch_id: Option<&str>,
+    ) -> Result<()> {
+        let documents =
+            self.shared.blocking(move |shared| shared.journal.documents_of(row)).await?;
+        for (_, document) in documents {
+            self.unfinished.push(Unfinished {
+                name: document.name,
+                path: document.path,
+                sha256: Some(document.sha256),
+                unknown,
+                batch_id: batch_id.map(str::to_owned),
+                reason: reason.to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    fn tell(&self, told: Told) {
+        // Nobody listens where the run was dropped; then this ends as well.
+        let _ = self.tell.send(told);
+    }
+}
+
+async fn next_of<T>(arrivals: &mut Option<Receiver<T>>) -> Option<T> {
+    match arrivals {
+        Some(arrivals) => arrivals.recv().await,
+        None => None,
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn at(look: Option<(Instant, Duration)>) {
+    until(look.map(|(when, _)| when)).await;
+}
+
+fn joined<T>(outcome: Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
+    outcome.unwrap_or(Err(Error::Closed("the process is shutting down")))
+}
+
+/// How long ago a moment of the wall clock was; nothing where the clock was put back.
+fn since(moment: i64) -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let then = Duration::from_millis(moment.max(0).unsigned_abs());
+    now.saturating_sub(then)
+}

@@ -1,0 +1,105 @@
+//! What became of an upload whose answer was lost. Pure: what was seen comes in as values.
+//!
+//! The danger is to find "not there" what is there under another name, or later: whatever cannot
+//! be explained makes the answer "undecided", never "absent".
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+/// An upload that may have been carried out: the names of its files, sorted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open {
+    /// Its row in the journal.
+    pub row: i64,
+    /// The names of its files, sorted.
+    pub names: Vec<String>,
+}
+
+/// A batch of the service that nobody has accounted for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The service's id of it.
+    pub batch_id: String,
+    /// The names of its files, sorted; `None`: they could not be read (yet).
+    pub names: Option<Vec<String>>,
+}
+
+/// What can be said of a lost upload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was carried out as this batch.
+    Found(String),
+    /// It is not there.
+    Absent,
+    /// A batch may be it, but cannot be read yet.
+    NotYet,
+    /// What is there allows both.
+    Undecided,
+}
+
+/// Says for one lost upload what can be said, among all that are open.
+#[must_use]
+pub fn decide(lost: &Open, open: &[Open], candidates: &[Candidate]) -> Verdict {
+    let rivals = open.iter().filter(|other| other.names == lost.names && other.row != lost.row);
+    let same: Vec<_> = candidates
+        .iter()
+        .filter(|candidate| candidate.names.as_ref() == Some(&lost.names))
+        .collect();
+    if let ([found], 0) = (&same[..], rivals.count()) {
+        return Verdict::Found(found.batch_id.clone());
+    }
+    if !same.is_empty() {
+        return Verdict::Undecided;
+    }
+    let unread = candidates.iter().any(|candidate| candidate.names.is_none());
+    if unread {
+        return Verdict::NotYet;
+    }
+    // A service may have changed names: a batch of as many files that is nobody's may be it.
+    let explained = |candidate: &Candidate| {
+        candidate.names.as_ref().is_some_and(|names| {
+            names.len() != lost.names.len() || open.iter().any(|other| other.names == *names)
+        })
+    };
+    if candidates.iter().all(explained) { Verdict::Absent } else { Verdict::Undecided }
+}
+
+#[derive(Deserialize)]
+struct Listing<'a> {
+    #[serde(borrow, rename = "extractionDetails", alias = "classificationDetails")]
+    details: Option<&'a RawValue>,
+    #[allow(clippy::zero_sized_map_values)] // serde reads a JSON object as a map.
+    batches: Option<HashMap<String, IgnoredAny>>,
+}
+
+/// The ids of a template's batches, where the answer to `view` tells them.
+#[must_use]
+pub fn listed(json: &[u8]) -> Option<Vec<String>> {
+    let top: Listing<'_> = serde_json::from_slice(json).ok()?;
+    let inner = top.details.and_then(|raw| serde_json::from_str::<Listing<'_>>(raw.get()).ok());
+    let batches = inner.and_then(|inner| inner.batches).or(top.batches)?;
+    Some(batches.into_keys().collect())
+}
+
+#[derive(Deserialize)]
+struct Files {
+    files: Option<Vec<File>>,
+}
+
+#[derive(Deserialize)]
+struct File {
+    #[serde(rename = "fileName")]
+    name: Option<String>,
+}
+
+/// The sorted names of a batch's files; `None` where the answer does not tell all of them.
+#[must_use]
+pub fn names(json: &[u8]) -> Option<Vec<String>> {
+    let Files { files } = serde_json::from_slice(json).ok()?;
+    let mut names: Vec<_> = files?.into_iter().map(|file| file.name).collect::<Option<_>>()?;
+    names.sort_unstable();
+    (!names.is_empty()).then_some(names)
+}

@@ -1,0 +1,94 @@
+//! Looks at the service for uploads whose answer was lost.
+
+use std::collections::{HashMap, HashSet};
+
+use tokio::time::Instant;
+
+use super::Shared;
+use super::look::{self, Candidate, Open, Verdict};
+use crate::core::error::{Error, Result};
+use crate::core::journal::Row;
+use crate::core::model::BatchKey;
+use crate::core::retry;
+
+/// More unaccounted batches than this are not read: no name could tell them apart any more.
+const MOST_CANDIDATES: usize = 200;
+
+/// The names of batches' files that were read already; they do not change.
+pub(super) type Names = HashMap<String, Vec<String>>;
+
+/// What was found, and what was read on the way.
+pub(super) struct Found {
+    /// When the look began: what was sent before it, it saw.
+    pub(super) began: Instant,
+    pub(super) verdicts: Vec<(Row, Verdict)>,
+    pub(super) names: Names,
+}
+
+/// Looks once for some lost uploads.
+pub(super) async fn seek(shared: Shared, lost: Vec<Row>, mut names: Names) -> Result<Found> {
+    let began = Instant::now();
+    let all = |verdict: Verdict| lost.iter().map(|&row| (row, verdict.clone())).collect();
+    let listed = match shared.client.view(&shared.target).await {
+        Ok(json) => look::listed(&json),
+        Err(error) if is_passing(&error) => {
+            return Ok(Found { began, verdicts: all(Verdict::NotYet), names });
+        }
+        Err(error @ (Error::Status { status: 401 | 403, .. } | Error::Closed(_))) => {
+            return Err(error);
+        }
+        Err(_) => None,
+    };
+    let Some(listed) = listed else {
+        return Ok(Found { began, verdicts: all(Verdict::Undecided), names });
+    };
+    // After the answer: what was uploaded meanwhile is accounted for, or still open.
+    let (open, accounted) = shared
+        .blocking(|shared| {
+            let open = shared.journal.open_uploads(&shared.target)?;
+            let accounted = shared.journal.accounted(&shared.target)?;
+            Ok((open, accounted.into_iter().collect::<HashSet<_>>()))
+        })
+        .await?;
+    let unaccounted: Vec<_> = listed.into_iter().filter(|id| !accounted.contains(id)).collect();
+    if unaccounted.len() > MOST_CANDIDATES {
+        return Ok(Found { began, verdicts: all(Verdict::Undecided), names });
+    }
+    let mut candidates = Vec::new();
+    for batch_id in unaccounted {
+        if !names.contains_key(&batch_id)
+            && let Some(read) = read(&shared, &batch_id).await?
+        {
+            names.insert(batch_id.clone(), read);
+        }
+        candidates.push(Candidate { names: names.get(&batch_id).cloned(), batch_id });
+    }
+    let open: Vec<_> = open
+        .into_iter()
+        .map(|(row, mut names)| {
+            names.sort_unstable();
+            Open { row, names }
+        })
+        .collect();
+    // Without a look before the first upload any batch may be older than the journal.
+    let looked_before = accounted.contains("");
+    let verdict = |row: Row| match open.iter().find(|open| open.row == row) {
+        Some(lost) if looked_before => look::decide(lost, &open, &candidates),
+        _ => Verdict::Undecided,
+    };
+    Ok(Found { began, verdicts: lost.iter().map(|&row| (row, verdict(row))).collect(), names })
+}
+
+async fn read(shared: &Shared, batch_id: &str) -> Result<Option<Vec<String>>> {
+    let key = BatchKey::new(shared.target.clone(), batch_id)?;
+    match shared.client.results(&key, None).await {
+        Ok(answer) => Ok(look::names(&answer.json)),
+        Err(error @ (Error::Status { status: 401 | 403, .. } | Error::Closed(_))) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Whether the same request may succeed later.
+pub(super) fn is_passing(error: &Error) -> bool {
+    retry::is_transient(error) || matches!(error, Error::Format { .. })
+}
