@@ -275,7 +275,6 @@ impl Client {
         WaitMany::new(py, many, self.closed.clone())
     }
 
-    #[cfg(feature = "journal")]
     #[allow(clippy::too_many_arguments)] // The arguments of `run_many`, by place.
     fn run_many(
         &self,

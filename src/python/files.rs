@@ -53,7 +53,6 @@ pub(super) fn open(drafts: Vec<Draft>) -> Result<Vec<Upload>> {
 }
 
 /// The files of a run, each to be looked at when its turn comes.
-#[cfg(feature = "journal")]
 pub(super) fn planned(files: &Bound<'_, PyAny>) -> PyResult<Vec<crate::core::run::Planned>> {
     let planned = drafts(files)?.into_iter().map(|draft| crate::core::run::Planned {
         name: draft.name.clone(),

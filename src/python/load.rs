@@ -53,7 +53,6 @@ pub(super) fn upload(py: Python<'_>, answer: &UploadAnswer) -> PyResult<Py<PyAny
 }
 
 /// `RunResults`
-#[cfg(feature = "journal")]
 pub(super) fn run_results(
     py: Python<'_>,
     finished: crate::core::run::Finished,

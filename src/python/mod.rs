@@ -15,7 +15,6 @@ mod emulator;
 mod errors;
 mod explain;
 mod files;
-#[cfg(feature = "journal")]
 mod journal;
 mod load;
 mod log;
@@ -39,7 +38,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     webhook::register(module)?;
     unwrapped::register(module)?;
     module.add_function(wrap_pyfunction!(explain::explain_signature, module)?)?;
-    #[cfg(feature = "journal")]
     journal::register(module)?;
     #[cfg(feature = "emulator")]
     emulator::register(module)?;
