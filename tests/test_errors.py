@@ -30,6 +30,7 @@ from extracta_rs import (
     PermissionDeniedError,
     RateLimitError,
     ServerError,
+    UnfinishedDocument,
     UploadOutcomeUnknownError,
     WaitTimeoutError,
     exceptions,
@@ -160,6 +161,7 @@ def test_every_error_can_be_pickled(error: type[ExtractaError], protocol: int) -
         "list[str] | None": ["a", "b"],
         "list[str | None] | None": ["ab" * 32, None],
         "BatchResults | None": some_results(),
+        "list[UnfinishedDocument] | None": [UnfinishedDocument("a.pdf", None, None, "-b", "gone")],
     }
     taken = inspect.signature(error.__init__).parameters.values()
     named = {p.name: values[p.annotation] for p in taken if p.kind is p.KEYWORD_ONLY}

@@ -22,7 +22,8 @@ PAIRS = [
 # What differs: closing has a word of its own on asyncio, and the protocols have theirs.
 ONLY_ASYNC = {"AsyncClient": {"aclose"}}
 NOT_AWAITED = {
-    "resume", "wait_many", "close", "token", "verify_signature", "unwrap", "explain_signature",
+    "resume", "wait_many", "run_many", "close", "token", "verify_signature", "unwrap",
+    "explain_signature",
 }  # fmt: skip
 FUNCTIONS = ["upload_files", "get_batch_results", "poll_batch"]
 pairs = pytest.mark.parametrize(("blocking", "twin"), PAIRS, ids=lambda face: face.__name__)
@@ -112,7 +113,7 @@ def test_both_kinds_of_resource_have_the_same_verbs() -> None:
     assert verbs == set(public(_sync.Classifications))
     assert {
         *("create", "view", "update", "delete", "delete_batch", "delete_files"),
-        *("upload", "results", "wait", "wait_many", "run"),
+        *("upload", "results", "wait", "wait_many", "run", "run_many"),
     } <= verbs
     for verb in verbs - {"create", "update"}:
         ours = [

@@ -8,7 +8,7 @@ key and no secret, but the results of your documents.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self, get_args
+from typing import TYPE_CHECKING, Literal, Self, TypeAlias, get_args
 
 from . import _core
 
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["DocumentState", "Journal", "JournalDocument"]
 
-DocumentState = Literal["planned", "refused", "uploading", "unknown", "uploaded", "finished"]
+DocumentState: TypeAlias = Literal[
+    "planned", "refused", "uploading", "unknown", "uploaded", "finished"
+]
 """Where a document stands.
 
 - planned: to be uploaded.

@@ -18,6 +18,10 @@ from extracta_rs import (
     Client,
     Extraction,
     FileResult,
+    Journal,
+    JournalDocument,
+    RunDocument,
+    RunResults,
     SignatureReport,
     UploadFile,
     WebhookEvent,
@@ -47,6 +51,11 @@ def blocking(path: Path) -> None:
         for file in results.raise_for_failures():
             assert_type(file, FileResult)
             assert_type(file.extraction, BatchRef | None)
+        with Journal("j.db") as journal:
+            for found in client.extractions.run_many("id", [path], journal=journal):
+                assert_type(found, RunResults)
+                assert_type(found.document_of(found.files[0]), RunDocument | None)
+            assert_type(next(journal.documents("unknown")), JournalDocument)
         client.extractions.delete_files(made.extraction_id, batch.batch_id, ["f"])
         client.extractions.delete_batch(made.extraction_id, batch.batch_id)
         client.extractions.delete(made.extraction_id)
@@ -65,6 +74,8 @@ async def on_loop() -> None:
         assert_type(client.classifications.wait_many([batch]), AsyncIterator[BatchResults])
         async for results in client.classifications.wait_many([batch]):
             assert_type(results, BatchResults)
+        async for found in client.extractions.run_many("id", "a.pdf", journal="j.db"):
+            assert_type(found, RunResults)
         assert_type(await extracta_rs.upload_files_async("id", "a.pdf"), AsyncBatch)
         assert_type(await extracta_rs.poll_batch_async("id", "b"), BatchResults)
 
