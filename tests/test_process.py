@@ -230,7 +230,10 @@ def test_polls_of_one_client_are_kept_apart_whoever_asks(
         times = [r.time for r in extracta_emulator.requests() if r.endpoint == "getBatchResults"]
         return [later - earlier for earlier, later in itertools.pairwise(times)]
 
-    assert len(gaps()) == 11
+    # Of the waits the first good answer ends all, so there are fewer polls than waits.
+    assert 4 <= len(gaps()) <= 11
+    before = len(gaps())
     assert min(gaps()) >= spacing
     asyncio.run(main())
-    assert min(gaps()[12:]) >= spacing
+    assert len(gaps()) == before + 6
+    assert min(gaps()[before + 1 :]) >= spacing

@@ -206,6 +206,7 @@ class Emulator:
         webhook_secret: str,
         processing_time: float,
         polls_until_finished: int,
+        show_batches: bool,
         fail_files: list[str],
         seed: int,
         legacy_webhook: bool,

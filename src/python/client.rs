@@ -268,9 +268,7 @@ impl Client {
         let runtime = runtime::current(py)?;
         let _inside = runtime.handle().enter();
         let many = poll::Many::new(&self.core(py)?, wait_options(py, options)?);
-        for key in keys {
-            many.add(key);
-        }
+        many.add(keys);
         many.close();
         WaitMany::new(py, many, self.closed.clone())
     }

@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::intake::{Arrived, Planned, Prepared, take_in};
-use super::look::{self, Verdict};
-use super::seek::{self, Found, Names, seek};
+use super::look::Verdict;
+use super::seek::{self, Found, Names, batch_ids, seek};
 use super::send::{Outcome, Sent, send};
 use super::{Options, Shared, blocking};
 use crate::core::error::{Error, Result, Unfinished};
@@ -131,7 +131,7 @@ impl Driver {
         let mut pause = FIRST_LOOK;
         let listed = loop {
             match self.shared.client.view(&self.shared.target).await {
-                Ok(json) => break look::listed(&json),
+                Ok(json) => break batch_ids(&json),
                 Err(error) if seek::is_passing(&error) => {
                     let wait = error.retry_after().unwrap_or_default().max(pause);
                     log::info!(
@@ -312,7 +312,7 @@ impl Driver {
 
     fn wait_for(&mut self, row: Row, key: BatchKey) {
         self.known.insert(row);
-        self.many.add(key.clone());
+        self.many.add([key.clone()]);
         self.waiting.insert(key, row);
     }
 

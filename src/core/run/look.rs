@@ -3,11 +3,7 @@
 //! The danger is to find "not there" what is there under another name, or later: whatever cannot
 //! be explained makes the answer "undecided", never "absent".
 
-use std::collections::HashMap;
-
 use serde::Deserialize;
-use serde::de::IgnoredAny;
-use serde_json::value::RawValue;
 
 /// An upload that may have been carried out: the names of its files, sorted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,23 +61,6 @@ pub fn decide(lost: &Open, open: &[Open], candidates: &[Candidate]) -> Verdict {
         })
     };
     if candidates.iter().all(explained) { Verdict::Absent } else { Verdict::Undecided }
-}
-
-#[derive(Deserialize)]
-struct Listing<'a> {
-    #[serde(borrow, rename = "extractionDetails", alias = "classificationDetails")]
-    details: Option<&'a RawValue>,
-    #[allow(clippy::zero_sized_map_values)] // serde reads a JSON object as a map.
-    batches: Option<HashMap<String, IgnoredAny>>,
-}
-
-/// The ids of a template's batches, where the answer to `view` tells them.
-#[must_use]
-pub fn listed(json: &[u8]) -> Option<Vec<String>> {
-    let top: Listing<'_> = serde_json::from_slice(json).ok()?;
-    let inner = top.details.and_then(|raw| serde_json::from_str::<Listing<'_>>(raw.get()).ok());
-    let batches = inner.and_then(|inner| inner.batches).or(top.batches)?;
-    Some(batches.into_keys().collect())
 }
 
 #[derive(Deserialize)]

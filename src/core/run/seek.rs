@@ -9,6 +9,7 @@ use super::look::{self, Candidate, Open, Verdict};
 use crate::core::error::{Error, Result};
 use crate::core::journal::Row;
 use crate::core::model::BatchKey;
+use crate::core::poll::listing::listed;
 use crate::core::retry;
 
 /// More unaccounted batches than this are not read: no name could tell them apart any more.
@@ -29,8 +30,8 @@ pub(super) struct Found {
 pub(super) async fn seek(shared: Shared, lost: Vec<Row>, mut names: Names) -> Result<Found> {
     let began = Instant::now();
     let all = |verdict: Verdict| lost.iter().map(|&row| (row, verdict.clone())).collect();
-    let listed = match shared.client.view(&shared.target).await {
-        Ok(json) => look::listed(&json),
+    let batches = match shared.client.view(&shared.target).await {
+        Ok(json) => batch_ids(&json),
         Err(error) if is_passing(&error) => {
             return Ok(Found { began, verdicts: all(Verdict::NotYet), names });
         }
@@ -39,7 +40,7 @@ pub(super) async fn seek(shared: Shared, lost: Vec<Row>, mut names: Names) -> Re
         }
         Err(_) => None,
     };
-    let Some(listed) = listed else {
+    let Some(batches) = batches else {
         return Ok(Found { began, verdicts: all(Verdict::Undecided), names });
     };
     // After the answer: what was uploaded meanwhile is accounted for, or still open.
@@ -50,7 +51,7 @@ pub(super) async fn seek(shared: Shared, lost: Vec<Row>, mut names: Names) -> Re
             Ok((open, accounted.into_iter().collect::<HashSet<_>>()))
         })
         .await?;
-    let unaccounted: Vec<_> = listed.into_iter().filter(|id| !accounted.contains(id)).collect();
+    let unaccounted: Vec<_> = batches.into_iter().filter(|id| !accounted.contains(id)).collect();
     if unaccounted.len() > MOST_CANDIDATES {
         return Ok(Found { began, verdicts: all(Verdict::Undecided), names });
     }
@@ -86,6 +87,12 @@ async fn read(shared: &Shared, batch_id: &str) -> Result<Option<Vec<String>>> {
         Err(error @ (Error::Status { status: 401 | 403, .. } | Error::Closed(_))) => Err(error),
         Err(_) => Ok(None),
     }
+}
+
+/// The ids of a target's batches, where the answer to `view` shows them.
+pub(super) fn batch_ids(json: &[u8]) -> Option<Vec<String>> {
+    let listed = listed(json)?;
+    Some(listed.into_iter().map(|batch| batch.batch_id.into_owned()).collect())
 }
 
 /// Whether the same request may succeed later.
