@@ -47,6 +47,7 @@ PYTHON_RINGS = {
     "webhooks": 2,
     "_shared": 3,
     "_runs": 4,
+    "_waits": 4,
     "_sync": 5,
     "_async": 5,
     "_default": 6,

@@ -16,19 +16,18 @@ from ._shared import (
     changes,
     given,
     id_list,
-    name_batches,
     several,
     template_name,
     wait_options,
 )
+from ._waits import AsyncBatchIterator
 from .models import BatchRef, BatchResults, Classification, Extraction, UploadedFile
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+    from collections.abc import AsyncIterable, Callable, Iterable, Mapping
     from types import TracebackType
 
-    from ._core import WaitMany
     from .journal import Journal
     from .models import FileInput
 
@@ -62,22 +61,6 @@ class AsyncBatch(BatchRef):
         """Wait until the batch is finished; see `AsyncExtractions.wait`."""
         options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
         return await self._client._raw.wait(*self._name(), options, on_progress)
-
-
-class AsyncBatchIterator:
-    """Gives the results of batches as they finish."""
-
-    def __init__(self, raw: WaitMany) -> None:
-        self._raw = raw
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> BatchResults:
-        results = await self._raw.next()
-        if results is None:
-            raise StopAsyncIteration
-        return results
 
 
 class AsyncExtractions:
@@ -183,17 +166,16 @@ class AsyncExtractions:
 
     def wait_many(
         self,
-        batches: Iterable[BatchRef | str],
+        batches: Iterable[BatchRef | str] | AsyncIterable[BatchRef | str],
         *,
         timeout: Seconds | None = None,
         poll_interval: Seconds = 2.0,
         max_poll_interval: Seconds = 15.0,
         backoff: float = 1.5,
-    ) -> AsyncIterator[BatchResults]:
+    ) -> AsyncBatchIterator:
         """Iterate over the results of many batches as they finish. See `Extractions.wait_many`."""
         options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
-        named = name_batches("extraction", batches)
-        return AsyncBatchIterator(self._raw.wait_many(named, options))
+        return AsyncBatchIterator(self._raw, "extraction", batches, options)
 
     async def run(
         self,
@@ -346,17 +328,16 @@ class AsyncClassifications:
 
     def wait_many(
         self,
-        batches: Iterable[BatchRef | str],
+        batches: Iterable[BatchRef | str] | AsyncIterable[BatchRef | str],
         *,
         timeout: Seconds | None = None,
         poll_interval: Seconds = 2.0,
         max_poll_interval: Seconds = 15.0,
         backoff: float = 1.5,
-    ) -> AsyncIterator[BatchResults]:
+    ) -> AsyncBatchIterator:
         """Iterate over results of many batches as they finish. See `Classifications.wait_many`."""
         options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
-        named = name_batches("classification", batches)
-        return AsyncBatchIterator(self._raw.wait_many(named, options))
+        return AsyncBatchIterator(self._raw, "classification", batches, options)
 
     async def run(
         self,

@@ -10,10 +10,12 @@ use pyo3::types::PyDict;
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::{
-    batch_key, callback, json_of, kind_of, positive, seconds, setting, target, wait_options,
+    batch_key, batch_keys, callback, json_of, kind_of, positive, seconds, setting, target,
+    wait_options,
 };
 use super::call::Call;
 use super::progress::Progress;
+use super::unwrapped::Unwrapped;
 use super::waiting::WaitMany;
 use super::{errors, files, load, runtime};
 use crate::core::api;
@@ -255,21 +257,24 @@ impl Client {
         self.call(py, operation, progress, |py, answer| load::results(py, &answer))
     }
 
+    /// End waits with the signed files of a delivery; returns how many.
+    fn deliver(&self, py: Python<'_>, unwrapped: &Unwrapped) -> PyResult<usize> {
+        let core = self.core(py)?;
+        let message = unwrapped.message(py);
+        Ok(py.detach(|| poll::deliver(&core, message)))
+    }
+
     fn wait_many(
         &self,
         py: Python<'_>,
         batches: Vec<(String, String, String)>,
         options: (Option<f64>, f64, f64, f64),
     ) -> PyResult<WaitMany> {
-        let keys = batches
-            .into_iter()
-            .map(|(kind, id, batch_id)| batch_key(py, &kind, id, batch_id))
-            .collect::<PyResult<Vec<_>>>()?;
+        let keys = batch_keys(py, batches)?;
         let runtime = runtime::current(py)?;
         let _inside = runtime.handle().enter();
         let many = poll::Many::new(&self.core(py)?, wait_options(py, options)?);
         many.add(keys);
-        many.close();
         WaitMany::new(py, many, self.closed.clone())
     }
 

@@ -61,6 +61,11 @@ impl<T> Inside<T> {
         Self { work: Some(work), runtime }
     }
 
+    /// The work, to look at; `None` never before it is dropped.
+    pub(super) fn look(&self) -> Option<&T> {
+        self.work.as_ref()
+    }
+
     /// The work; `None` never before it is dropped.
     pub(super) fn get(&mut self) -> Option<&mut T> {
         self.work.as_mut()

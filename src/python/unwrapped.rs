@@ -32,7 +32,8 @@ impl Unwrapped {
         self.raw.as_bytes(py).get(range.clone()).unwrap_or_default()
     }
 
-    fn message<'py>(&'py self, py: Python<'py>) -> &'py [u8] {
+    /// What was signed.
+    pub(super) fn message<'py>(&'py self, py: Python<'py>) -> &'py [u8] {
         match &self.rebuilt {
             Some(rebuilt) => rebuilt.as_bytes(py),
             None => self.part(py, &self.signed),

@@ -46,7 +46,8 @@ def blocking(path: Path) -> None:
         client.extractions.upload(made.extraction_id, "a.pdf", batch_id=batch.batch_id)
         assert_type(batch.wait(timeout=None, on_progress=lambda r: r.finished), BatchResults)
         assert_type(client.resume(batch.token()), Batch)
-        assert_type(client.extractions.wait_many([batch, "token"]), Iterator[BatchResults])
+        waiting: Iterator[BatchResults] = client.extractions.wait_many([batch, "token"])
+        assert_type(next(waiting), BatchResults)
         results = client.extractions.run(made.extraction_id, path, poll_interval=1)
         for file in results.raise_for_failures():
             assert_type(file, FileResult)
@@ -71,7 +72,8 @@ async def on_loop() -> None:
         assert_type(batch, AsyncBatch)
         assert_type(await batch.wait(), BatchResults)
         assert_type(await batch.results(), BatchResults)
-        assert_type(client.classifications.wait_many([batch]), AsyncIterator[BatchResults])
+        waiting: AsyncIterator[BatchResults] = client.classifications.wait_many([batch])
+        assert_type(await anext(waiting), BatchResults)
         async for results in client.classifications.wait_many([batch]):
             assert_type(results, BatchResults)
         async for found in client.extractions.run_many("id", "a.pdf", journal="j.db"):
