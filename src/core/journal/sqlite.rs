@@ -10,7 +10,9 @@ use rusqlite::{
 };
 
 use super::owner::{self, Owner};
-use super::record::{Admitted, Claim, Counts, Document, Intent, NewDocument, Row, State};
+use super::record::{
+    Admitted, Claim, Counts, Document, Intent, NewDocument, Row, State, Witnesses,
+};
 use super::schema::{APPLICATION_ID, STEPS};
 use crate::core::error::{Error, Result};
 use crate::core::model::{BatchKey, Kind, Target};
@@ -273,6 +275,24 @@ impl Journal {
             let mut select = connection.prepare_cached(sql)?;
             let found = select.query_map([target.kind.name(), &target.id], |row| row.get(0))?;
             found.collect()
+        })
+    }
+
+    /// The batches of a target that the service must know.
+    pub fn witnesses(&self, target: &Target) -> Result<Witnesses> {
+        self.read(|connection| {
+            let sql = "SELECT batch_id, state FROM batches WHERE kind = ? AND target = ?
+                       AND state IN ('uploaded', 'finished') AND batch_id IS NOT NULL";
+            let mut select = connection.prepare_cached(sql)?;
+            let mut rows = select.query([target.kind.name(), &target.id])?;
+            let mut found = Witnesses::default();
+            while let Some(row) = rows.next()? {
+                match state(&row.get::<_, String>(1)?)? {
+                    State::Finished => found.finished.push(row.get(0)?),
+                    _ => found.running.push(row.get(0)?),
+                }
+            }
+            Ok(found)
         })
     }
 

@@ -105,11 +105,13 @@ impl Driver {
         };
         // An upload that is cut off would have to be looked for: those under way may end.
         self.shared.stopping.cancel();
+        let mut ended = Ok(());
         while let Some(sent) = self.sending.join_next().await {
-            joined(sent)?;
+            ended = ended.and(joined(sent).map(drop));
         }
         let timed_out = outcome.is_none().then_some(self.options.wait.timeout).flatten();
         outcome.transpose()?;
+        ended?;
         if self.unfinished.is_empty() && timed_out.is_none() {
             return Ok(());
         }
