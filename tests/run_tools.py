@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
+import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from extracta_rs import RunResults
@@ -53,3 +57,31 @@ def hold(condition: Callable[[], bool], limit: float = 20.0) -> None:
 
 
 BEFORE = once(("before.txt", b"before"))
+
+
+WORKER = """
+    import sys
+    from pathlib import Path
+    from extracta_rs import Client
+
+    url, key, extraction_id, folder, journal = sys.argv[1:]
+    with Client(key, base_url=url, min_poll_spacing=0) as client:
+        files = sorted(Path(folder).iterdir())
+        found = 0
+        for batch in client.extractions.run_many(
+            extraction_id, files, journal=journal, max_files_per_batch=2, concurrency=2,
+            poll_interval=0.02, max_poll_interval=0.05, settle_time=1.0,
+        ):
+            found += len(batch.documents)
+    print(found)
+"""
+
+
+def work(emulator: Emulator, extraction_id: str, folder: Path, journal: Path) -> Any:
+    """Start a run in a process of its own."""
+    arguments = [emulator.base_url, emulator.api_key, extraction_id, str(folder), str(journal)]
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(WORKER), *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+    )

@@ -17,6 +17,7 @@ use super::schema::{APPLICATION_ID, STEPS};
 use crate::core::error::{Error, Result};
 use crate::core::model::{BatchKey, Kind, Target};
 
+const NO_DATABASE: &str = "not an SQLite file: name another file";
 /// How long one process waits for another to finish writing.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -35,6 +36,9 @@ impl Journal {
         flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
         if !create && !path.exists() {
             return Err(failed(&path, &"there is no such file"));
+        }
+        if let Some(reason) = stub(&path) {
+            return Err(failed(&path, &reason));
         }
         let opened = Connection::open_with_flags(&path, flags).and_then(prepare);
         match opened {
@@ -436,6 +440,26 @@ impl Journal {
     }
 }
 
+/// Why a file must not be opened: what is shorter than `SQLite`'s smallest page would pass for a new
+/// file and be overwritten. No journal was ever so short, not even while it was made.
+fn stub(path: &Path) -> Option<String> {
+    const SMALLEST: u64 = 512;
+    const HEADER: &[u8] = b"SQLite format 3\0";
+    let size = |path: &Path| std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file);
+    let main = size(path)?.len();
+    if main >= SMALLEST {
+        return None;
+    }
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let has_log = size(Path::new(&log)).is_some_and(|log| log.len() > 0);
+    let begins = std::fs::read(path).ok()?;
+    if has_log || (main > 0 && begins.starts_with(HEADER)) {
+        return Some(damaged("it was cut short"));
+    }
+    (main > 0).then(|| NO_DATABASE.to_owned())
+}
+
 enum Prepared {
     Ready(Connection),
     Refused(String),
@@ -579,12 +603,16 @@ fn translated(path: &Path, error: &rusqlite::Error) -> Error {
     let text = error.to_string();
     let reason = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt) => damaged(&text),
-        Some(ErrorCode::NotADatabase) => "not an SQLite file: name another file".to_owned(),
+        Some(ErrorCode::NotADatabase) => NO_DATABASE.to_owned(),
         Some(ErrorCode::DiskFull) => {
             "the disk is full; the last step was not written, and nothing by halves. Make room, \
              then go on with the same journal"
                 .to_owned()
         }
+        Some(ErrorCode::SystemIoFailure) => format!(
+            "the disk is full or fails ({text}); the last step was not written, and nothing by \
+             halves. Make room, or move the journal to another disk, then go on with it"
+        ),
         Some(ErrorCode::DatabaseBusy) => {
             format!("another process has been writing for {} s", PATIENCE.as_secs())
         }

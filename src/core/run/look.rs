@@ -4,6 +4,7 @@
 //! be explained makes the answer "undecided", never "absent".
 
 use std::collections::HashSet;
+use std::hash::BuildHasher;
 
 use serde::Deserialize;
 
@@ -74,9 +75,9 @@ pub fn decide(lost: &Open, open: &[Open], candidates: &[Candidate]) -> Verdict {
 /// `running`: what the service was processing before it was asked; `finished`: what it had
 /// finished by then, and may have deleted since.
 #[must_use]
-pub fn confirm(
+pub fn confirm<S: BuildHasher>(
     verdict: Verdict,
-    listed: &HashSet<String>,
+    listed: &HashSet<String, S>,
     running: &[String],
     finished: &[String],
 ) -> Verdict {

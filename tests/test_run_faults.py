@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 import socket
 import threading
@@ -12,13 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_tools import BEFORE, hold, names, once, run, uploaded
+from run_tools import BEFORE, names, once, run, uploaded
 
 from extracta_rs import (
-    AuthenticationError,
-    Client,
     Journal,
-    NotFoundError,
     RunIncompleteError,
 )
 from extracta_rs.testing import Emulator
@@ -30,32 +26,6 @@ KEPT_BACK = {"cut": "before"}
 def everything(folder: Path) -> Any:
     """Return what `uploaded` tells when the whole folder was uploaded once."""
     return once(*((path.name, path.read_bytes()) for path in folder.iterdir()))
-
-
-def test_of_a_refused_batch_the_others_are_uploaded(
-    face: Any, extraction_id: str, extracta_emulator: Emulator, folder: Path, journal: Path
-) -> None:
-    files = sorted(folder.iterdir())[:4]
-    # The batch, then its first document alone.
-    extracta_emulator.faults.add("uploadFiles", status=413, body=b"too large", times=2)
-    with pytest.raises(RunIncompleteError) as caught:
-        run(face, extraction_id, files, journal, concurrency=1)
-    (refused,) = caught.value.failed
-    assert caught.value.unknown == []
-    assert refused.name == "0.pdf"
-    assert "413" in refused.reason
-    assert uploaded(extracta_emulator) == once(
-        *((path.name, path.read_bytes()) for path in files[1:])
-    )
-    with Journal(journal) as read:
-        assert (read.status()["refused"], read.status()["finished"]) == (1, 3)
-        (document,) = read.documents("refused")
-        assert document.name == "0.pdf"
-        assert document.note is not None
-        assert "413" in document.note
-    # The next run tries it again.
-    assert names(run(face, extraction_id, files, journal)) == [path.name for path in files]
-    assert set(uploaded(extracta_emulator).values()) == {1}
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -77,34 +47,6 @@ def test_a_refused_key_ends_the_run_and_nothing_is_lost(
         assert read.status()["refused"] + read.status()["planned"] == len(files)
     extracta_emulator.faults.clear()
     assert names(run(face, extraction_id, files, journal)) == [path.name for path in files]
-
-
-def test_the_wrong_key(
-    connect: Callable[..., Any], extraction_id: str, folder: Path, journal: Path
-) -> None:
-    with pytest.raises(AuthenticationError):
-        run(connect(api_key="wrong"), extraction_id, sorted(folder.iterdir()), journal)
-
-
-def test_an_extraction_that_is_not_there(face: Any, folder: Path, journal: Path) -> None:
-    with pytest.raises(NotFoundError):
-        run(face, "-nowhere", sorted(folder.iterdir()), journal)
-
-
-@pytest.mark.parametrize("fault", [{"status": 429}, {"status": 429, "retry_after": 1}])
-def test_a_service_that_asks_for_patience_gets_it(
-    face: Any,
-    extraction_id: str,
-    extracta_emulator: Emulator,
-    folder: Path,
-    journal: Path,
-    fault: dict[str, Any],
-) -> None:
-    for endpoint in ("viewExtraction", "uploadFiles", "getBatchResults"):
-        extracta_emulator.faults.add(endpoint, **fault, times=2)
-    results = run(face, extraction_id, sorted(folder.iterdir()), journal)
-    assert names(results) == [path.name for path in sorted(folder.iterdir())]
-    assert uploaded(extracta_emulator) == everything(folder)
 
 
 def test_a_service_that_is_away_for_a_while(
@@ -207,60 +149,6 @@ def test_an_absence_counts_only_after_the_settle_time(
     assert second - first >= 2.0
 
 
-@pytest.mark.parametrize("fault", [LOST, KEPT_BACK], ids=["carried out", "not carried out"])
-def test_where_batches_are_hidden_a_lost_upload_stays_unknown(
-    own: Callable[..., Any], folder: Path, journal: Path, fault: dict[str, Any]
-) -> None:
-    face, emulator, extraction_id = own(show_batches=False)
-    emulator.faults.add("uploadFiles", **fault)
-    files = sorted(folder.iterdir())
-    with pytest.raises(RunIncompleteError) as caught:
-        run(face, extraction_id, files, journal, max_files_per_batch=3, concurrency=1)
-    assert [document.name for document in caught.value.unknown] == ["0.pdf", "1.pdf", "2.pdf"]
-    assert caught.value.failed == []
-    assert "unknown" in str(caught.value)
-    sent = uploaded(emulator)
-    assert max(sent.values()) == 1
-    with Journal(journal) as read:
-        assert (read.status()["unknown"], read.status()["finished"]) == (3, 4)
-        assert all(document.note for document in read.documents("unknown"))
-    # Another run does not send them either.
-    with pytest.raises(RunIncompleteError):
-        run(face, extraction_id, files, journal)
-    assert uploaded(emulator) == sent
-    # A person who looked decides.
-    with Journal(journal) as read:
-        assert read.retry(unknown=True) == 3
-        assert read.status()["planned"] == 3
-    assert names(run(face, extraction_id, files, journal)) == [path.name for path in files]
-    again = uploaded(emulator)
-    again.subtract(sent)
-    assert sum(again.values()) == 3
-
-
-def test_foreign_uploads_of_as_many_files_make_a_lost_one_unknown(
-    own: Callable[..., Any], folder: Path, journal: Path
-) -> None:
-    face, emulator, extraction_id = own(processing_time=0.1)
-    emulator.faults.add("uploadFiles", cut="before", delay=1.0)
-    with Client(emulator.api_key, base_url=emulator.base_url) as other:
-
-        def meanwhile() -> None:
-            # Once the run has looked at what is there.
-            hold(lambda: len([r for r in emulator.requests() if r.endpoint == "uploadFiles"]) > 1)
-            files = [(f"other-{n}.pdf", b"%PDF") for n in range(3)]
-            other.extractions.upload(extraction_id, files)
-
-        thread = threading.Thread(target=meanwhile)
-        thread.start()
-        files = sorted(folder.iterdir())[:3]
-        with pytest.raises(RunIncompleteError) as caught:
-            run(face, extraction_id, files, journal, settle_time=1.0)
-        thread.join()
-    assert [document.name for document in caught.value.unknown] == ["0.pdf", "1.pdf", "2.pdf"]
-    assert not {name for name, _ in uploaded(emulator)} & {path.name for path in files}
-
-
 def test_an_older_batch_of_the_same_names_is_not_taken_for_a_lost_upload(
     own: Callable[..., Any], folder: Path, journal: Path
 ) -> None:
@@ -294,25 +182,3 @@ def test_a_batch_that_is_gone_is_told(own: Callable[..., Any], folder: Path, jou
     (gone,) = caught.value.failed
     assert gone.batch_id in face("extractions.view", extraction_id).batches
     assert uploaded(emulator) == once(("0.pdf", b"%PDF 0")) + BEFORE
-
-
-def test_failed_files_are_uploaded_anew_when_somebody_says_so(
-    own: Callable[..., Any], folder: Path, journal: Path
-) -> None:
-    face, emulator, extraction_id = own(fail_files=["2.pdf", "5.pdf"])
-    files = sorted(folder.iterdir())
-    results = run(face, extraction_id, files, journal, max_files_per_batch=4)
-    assert sorted(f.file_name for batch in results for f in batch.failed) == ["2.pdf", "5.pdf"]
-    run(face, extraction_id, files, journal)
-    assert set(uploaded(emulator).values()) == {1}
-    with Journal(journal) as read:
-        with pytest.raises(ValueError, match="nothing to retry"):
-            read.retry()
-        assert read.retry(failed=True) == 2
-        assert (read.status()["planned"], read.status()["finished"]) == (2, 5)
-    again = run(face, extraction_id, files, journal)
-    assert names(batch for batch in again if not batch.from_journal) == ["2.pdf", "5.pdf"]
-    assert names(again) == [path.name for path in files]
-    content = hashlib.sha256(b"%PDF 2").hexdigest()
-    assert uploaded(emulator)["2.pdf", content] == 2
-    assert uploaded(emulator)["1.pdf", hashlib.sha256(b"%PDF 1").hexdigest()] == 1
