@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 
 use log::{Level, LevelFilter, Metadata};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
@@ -83,8 +84,8 @@ pub(super) fn refresh_level(py: Python<'_>) -> PyResult<()> {
     let modules =
         MODULES.get_or_try_init(py, || py.import("sys")?.getattr("modules").map(Bound::unbind))?;
     // Where nobody has imported `logging`, nobody has asked for more than warnings.
-    let level = if modules.bind(py).contains("logging")? {
-        logger(py)?.call_method0("getEffectiveLevel")?.extract::<i64>()?
+    let level = if modules.bind(py).contains(intern!(py, "logging"))? {
+        logger(py)?.call_method0(intern!(py, "getEffectiveLevel"))?.extract::<i64>()?
     } else {
         30
     };

@@ -15,6 +15,7 @@ mod emulator;
 mod errors;
 mod explain;
 mod files;
+mod landing;
 mod load;
 mod log;
 mod progress;
