@@ -170,7 +170,8 @@ def main() -> None:
     options.add_argument("--job", action="store_true", help=argparse.SUPPRESS)
     chosen = options.parse_args()
     if chosen.job:
-        return compete()
+        compete()
+        return
     if chosen.quick:
         chosen.megabytes, chosen.rounds, chosen.plain_megabytes = 20, 1, 0
     names = [

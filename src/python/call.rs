@@ -7,6 +7,7 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -119,7 +120,7 @@ impl Call {
         let waiter = Arc::new(Waiter::new(event_loop.unbind(), future.unbind()));
         let started = Started::new(runtime, work, waiter.clone());
         waiter.abort_with(started.task.clone());
-        Ok(Awaited { started, waiter })
+        Ok(Awaited { started, waiter, asleep: AtomicBool::new(false) })
     }
 }
 
@@ -131,6 +132,7 @@ impl Call {
 struct Awaited {
     started: Started,
     waiter: Arc<Waiter>,
+    asleep: AtomicBool,
 }
 
 #[pymethods]
@@ -146,10 +148,10 @@ impl Awaited {
             // None is what StopIteration carries by itself.
             return if value.is_none(py) { Ok(None) } else { Err(stop(value)) };
         }
-        let future = self.waiter.future();
-        if self.waiter.is_taken() || future.call_method0(py, intern!(py, "done"))?.is_truthy(py)? {
+        if self.asleep.swap(true, Ordering::Relaxed) {
             return Err(PyRuntimeError::new_err("this call was resumed before it had ended"));
         }
+        let future = self.waiter.future();
         future.setattr(py, intern!(py, "_asyncio_future_blocking"), true)?;
         Ok(Some(future.clone_ref(py)))
     }

@@ -63,10 +63,6 @@ impl Waiter {
         matches!(*self.slot(), Slot::Open)
     }
 
-    pub(super) fn is_taken(&self) -> bool {
-        matches!(*self.slot(), Slot::Taken)
-    }
-
     /// What has come, once.
     pub(super) fn take(&self) -> Option<Outcome> {
         let mut slot = self.slot();
@@ -157,7 +153,9 @@ fn hand_over(py: Python<'_>, items: Vec<Item>) {
         });
         if called.is_err() {
             // The loop is closed: nobody waits for what these calls still do.
-            waiters.iter().for_each(|waiter| waiter.abort());
+            for waiter in waiters {
+                waiter.abort();
+            }
         }
     }
 }

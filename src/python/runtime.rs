@@ -18,7 +18,9 @@ use super::deliver::{self, Item};
 use super::errors;
 use super::log;
 
-const WORKERS: usize = 2;
+/// One: waking a second for what takes microseconds costs more than it saves, and what takes longer
+/// (making Python's objects, reading files, hashing) is done elsewhere.
+const WORKERS: usize = 1;
 const CLOSING_LIMIT: Duration = Duration::from_secs(1);
 
 /// A process's threads.
