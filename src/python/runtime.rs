@@ -127,7 +127,7 @@ pub(super) fn current(py: Python<'_>) -> PyResult<Arc<Runtime>> {
     let mut state = state();
     let pid = std::process::id();
     match &*state {
-        State::Running(runtime, _) if runtime.is_here() => return Ok(runtime.clone()),
+        State::Running(runtime, _) if runtime.pid == pid => return Ok(runtime.clone()),
         State::Closed(closed) if *closed == pid => {
             drop(state);
             let main = is_main_thread(py)?;

@@ -143,9 +143,8 @@ impl ResultSource for Callable {
                 format!("results raised {kind}")
             })
         });
-        answered
-            .map(|result| result.map(|value| value.map(Arc::new)))
-            .unwrap_or_else(|| Err("Python is shutting down".to_owned()))
+        let Some(result) = answered else { return Err("Python is shutting down".to_owned()) };
+        result.map(|value| value.map(Arc::new))
     }
 }
 
