@@ -31,7 +31,7 @@ from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 from typing import Any
 
-from shared import PEERS, EmulatorProcess, about, contestant, measured, run_async
+from shared import PEERS, EmulatorProcess, about, contestant, measured, result, run_async
 
 SIZES = {"2 KB": 2_000, "50 KB": 50_000, "1 MB": 1_000_000}
 CONNECTIONS, THREADS = 100, 32
@@ -250,6 +250,18 @@ def rows(names: Iterable[str], chosen: argparse.Namespace) -> Iterable[dict[str,
                 yield {"size": size, "batches": count, "name": name, **figures}
 
 
+def loads_alone(size: int) -> float:
+    """Return the CPU seconds of orjson for an answer of the size: no client can read it in less."""
+    import orjson
+
+    answer = orjson.dumps({"files": [{"status": "processed", "result": result(size)}]})
+    calls, start = 0, time.process_time()
+    while (used := time.process_time() - start) < 0.3:
+        orjson.loads(answer)
+        calls += 1
+    return used / calls
+
+
 def show(found: list[dict[str, Any]]) -> None:
     """Print the lines of one size and count, each beside ours."""
     ours = found[0]["cpu_request"]
@@ -261,6 +273,10 @@ def show(found: list[dict[str, Any]]) -> None:
             f"{row['batches_s']:>10,.0f}{row['peak_mb']:>8,.0f}",
             flush=True,
         )
+    alone = loads_alone(SIZES[found[0]["size"]])
+    print(
+        f"{'':16}orjson.loads of its results alone: {alone * 1e6:,.0f} µs for a batch", flush=True
+    )
 
 
 def main() -> None:
