@@ -1,7 +1,7 @@
 //! The Python module `extracta_rs._core`: a thin binding, no decisions.
 //!
-//! Signals, the interpreter's lock, cancellation, fork and exit live in `call`, `deliver` and
-//! `runtime`, and nowhere else.
+//! Signals, the interpreter's lock, cancellation, fork and exit live in `call`, `landing`,
+//! `deliver` and `runtime`, and nowhere else.
 
 use pyo3::prelude::*;
 
@@ -16,6 +16,7 @@ mod errors;
 mod explain;
 mod files;
 mod journal;
+mod landing;
 mod load;
 mod log;
 mod progress;
