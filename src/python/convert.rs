@@ -4,6 +4,8 @@
 //! verified: the last of equal keys counts, lone surrogates are kept, and deep nesting costs no
 //! stack.
 
+use std::ops::RangeInclusive;
+
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString};
@@ -39,6 +41,10 @@ pub(super) fn json_to_python<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Boun
         }
     }
 }
+
+/// Of how many members objects are made as copies of the last one that had the same names: smaller
+/// ones fit into an empty dict, larger ones are rare.
+const FORMS: RangeInclusive<usize> = 6..=64;
 
 /// A list or a dict whose end was not read yet.
 struct Open {
@@ -153,7 +159,16 @@ impl<'py> Builder<'py, '_> {
         if !open.is_object {
             return Ok(PyList::new(self.py, values)?.into_any());
         }
-        let dict = PyDict::new(self.py);
+        let names = self.names.get(open.names..).unwrap_or_default();
+        let dict = if FORMS.contains(&names.len()) {
+            let dict = self.memory.dict(open.under, names)?;
+            if dict.is_empty() {
+                self.memory.form(open.under, names, &dict);
+            }
+            dict
+        } else {
+            PyDict::new(self.py)
+        };
         for (name, value) in self.names.drain(open.names..).zip(values) {
             dict.set_item(name, value)?;
         }

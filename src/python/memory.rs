@@ -8,7 +8,7 @@
 use std::sync::Mutex;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyBytes, PyDict, PyString};
 
 use crate::core::javascript::Text;
 
@@ -52,6 +52,14 @@ pub(super) struct Memory<'py, 'a> {
     /// The last value of each key, spelt with its quotes, where that was a short string.
     values: Vec<Known<'py, 'a>>,
     strings: Vec<Known<'py, 'a>>,
+    /// The last object of many members under each key.
+    forms: Vec<Option<Form<'py>>>,
+}
+
+/// An object with its names in order.
+pub(super) struct Form<'py> {
+    names: Vec<Bound<'py, PyString>>,
+    dict: Bound<'py, PyDict>,
 }
 
 impl<'py, 'a> Memory<'py, 'a> {
@@ -67,7 +75,8 @@ impl<'py, 'a> Memory<'py, 'a> {
             values = vec![const { None }; KEYS];
             strings = vec![const { None }; (text_len / 32).next_power_of_two().min(STRINGS)];
         }
-        Self { py, keys, values, strings }
+        let forms = Vec::new();
+        Self { py, keys, values, strings, forms }
     }
 
     #[inline]
@@ -79,6 +88,41 @@ impl<'py, 'a> Memory<'py, 'a> {
     #[inline]
     pub(super) fn value(&self, place: usize) -> Option<&(&'a str, Bound<'py, PyString>)> {
         self.values.get(place)?.as_ref()
+    }
+
+    /// An empty dict, or a copy of one that has just these names: it has room for all of them.
+    pub(super) fn dict(
+        &self,
+        under: usize,
+        names: &[Bound<'py, PyString>],
+    ) -> PyResult<Bound<'py, PyDict>> {
+        match self.forms.get(under.min(KEYS)) {
+            Some(Some(form))
+                if form.names.len() == names.len()
+                    && form.names.iter().zip(names).all(|(ours, theirs)| ours.is(theirs)) =>
+            {
+                form.dict.copy()
+            }
+            _ => Ok(PyDict::new(self.py)),
+        }
+    }
+
+    /// Remembers the form of a dict.
+    pub(super) fn form(
+        &mut self,
+        under: usize,
+        names: &[Bound<'py, PyString>],
+        dict: &Bound<'py, PyDict>,
+    ) {
+        if self.values.is_empty() {
+            return;
+        }
+        if self.forms.is_empty() {
+            self.forms.resize_with(KEYS + 1, || None);
+        }
+        if let Some(slot) = self.forms.get_mut(under.min(KEYS)) {
+            *slot = Some(Form { names: names.to_vec(), dict: dict.clone() });
+        }
     }
 
     /// Where the first key of an object may be that stands under the key at `under`.
