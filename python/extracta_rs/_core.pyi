@@ -2,9 +2,9 @@
 
 import os
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
-from typing import Any, Generic, Literal, TypeVar, final, overload
+from typing import Any, ClassVar, Generic, Literal, TypeVar, final, overload
 
-from .models import BatchResults, Classification, Extraction, FileInput
+from .models import BatchRef, BatchResults, Classification, Extraction, FileInput
 from .webhooks import SignatureReason
 
 _T = TypeVar("_T")
@@ -15,6 +15,7 @@ __all__ = [
     "Call",
     "Client",
     "Emulator",
+    "FileResult",
     "Unwrapped",
     "WaitMany",
     "__version__",
@@ -52,6 +53,7 @@ class Unwrapped:
     def raw(self) -> bytes: ...
     def event(self) -> str | None: ...
     def data(self) -> dict[str, Any]: ...
+    def result(self) -> list[dict[str, Any]]: ...
     def files(self) -> list[FileResult]: ...
     def dedupe_keys(self) -> list[str]: ...
 

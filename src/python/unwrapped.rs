@@ -45,16 +45,6 @@ impl Unwrapped {
         Self { raw, signed, event, rebuilt, result, files }
     }
 
-    fn result<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        if self.result.get().is_none() {
-            let made = self.read(py)?;
-            // Whichever thread comes first: both read the same.
-            let _ = self.result.set(made.unbind());
-        }
-        let known = self.result.get().map(|list| list.bind(py).clone());
-        known.ok_or_else(|| WebhookPayloadError::new_err("the files are lost"))
-    }
-
     /// Builds the list of dicts; what is none, or no JSON, the check names.
     fn read<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let message = self.message(py);
@@ -105,6 +95,17 @@ impl Unwrapped {
     /// The value of `event`.
     fn event<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.event.as_ref().map(|event| json_to_python(py, self.part(py, event))).transpose()
+    }
+
+    /// The signed list of dicts.
+    fn result<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        if self.result.get().is_none() {
+            let made = self.read(py)?;
+            // Whichever thread comes first: both read the same.
+            let _ = self.result.set(made.unbind());
+        }
+        let known = self.result.get().map(|list| list.bind(py).clone());
+        known.ok_or_else(|| WebhookPayloadError::new_err("the files are lost"))
     }
 
     /// The body as a dict; its `result` is read from the signed message alone.
