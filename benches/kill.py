@@ -65,7 +65,7 @@ def work(base_url: str, extraction_id: str, folder: str, journal: str) -> int:
                 journal=journal,
                 concurrency=2,
                 max_files_per_batch=PER_BATCH,
-                settle_time=0.2,
+                settle_time=1.0,  # far more than the emulator takes on a busy machine
                 poll_interval=0.05,
                 max_poll_interval=0.1,
             ):

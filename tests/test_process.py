@@ -85,7 +85,7 @@ def test_an_upload_of_300_mb_takes_less_than_16_mb_of_memory(
 
 
 @never_done
-@pytest.mark.parametrize("how", ["cancel", "timeout", "group"])
+@pytest.mark.parametrize("how", ["cancel", "timeout", "group", "close"])
 def test_a_cancelled_task_ends_the_polling(
     how: str, extracta_emulator: Emulator, extraction_id: str, batch_id: str
 ) -> None:
@@ -115,6 +115,11 @@ def test_a_cancelled_task_ends_the_polling(
                 with pytest.raises(TimeoutError):
                     async with asyncio.timeout(0.3):
                         await wait()
+            elif how == "close":
+                waiting = wait()
+                waiting.send(None)
+                await several_polls()
+                waiting.close()
             else:
 
                 async def fail() -> None:

@@ -49,7 +49,7 @@ pub trait ResultSource: Send + Sync {
         file_name: &str,
         content: &[u8],
         template: &Value,
-    ) -> Result<Option<Value>, String>;
+    ) -> Result<Option<Arc<Value>>, String>;
 
     /// Whether `result` looks at `content`; it is not kept otherwise.
     fn reads_content(&self) -> bool {
@@ -57,9 +57,9 @@ pub trait ResultSource: Send + Sync {
     }
 }
 
-/// Results by file name.
-impl<S: std::hash::BuildHasher + Send + Sync> ResultSource for HashMap<String, Value, S> {
-    fn result(&self, name: &str, _: &[u8], _: &Value) -> Result<Option<Value>, String> {
+/// Results by file name; the files of a name share theirs.
+impl<S: std::hash::BuildHasher + Send + Sync> ResultSource for HashMap<String, Arc<Value>, S> {
+    fn result(&self, name: &str, _: &[u8], _: &Value) -> Result<Option<Arc<Value>>, String> {
         Ok(self.get(name).cloned())
     }
 

@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::FutureExt as _;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tokio_util::sync::CancellationToken;
@@ -59,11 +60,12 @@ impl Client {
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        let operation = operation(self.core(py)?);
+        // Boxed before it is wrapped: each wrapping would hold it twice.
+        let mut operation = operation(self.core(py)?).boxed();
         let closed = self.closed.clone();
         let operation = async move {
             tokio::select! {
-                result = operation => result,
+                result = &mut operation => result,
                 () = closed.cancelled() => Err(Error::Closed("the client was closed")),
             }
         };
