@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from run_tools import BEFORE, names, once, run, uploaded
+from run_tools import BEFORE, hold, names, once, run, uploaded
 
 from extracta_rs import (
     Journal,
@@ -182,3 +184,59 @@ def test_a_batch_that_is_gone_is_told(own: Callable[..., Any], folder: Path, jou
     (gone,) = caught.value.failed
     assert gone.batch_id in face("extractions.view", extraction_id).batches
     assert uploaded(emulator) == once(("0.pdf", b"%PDF 0")) + BEFORE
+
+
+def test_an_id_that_nobody_can_ask_for_proves_nothing_and_ends_nothing(
+    own: Callable[..., Any], folder: Path, journal: Path
+) -> None:
+    face, emulator, extraction_id = own()
+    emulator.faults.add("uploadFiles", cut="after", delay=0.5)
+    batches = {key: {} for key in [*face("extractions.view", extraction_id).batches, " "]}
+    odd = json.dumps({"extractionId": extraction_id, "extractionDetails": {"batches": batches}})
+
+    def meanwhile() -> None:
+        hold(lambda: len(uploaded(emulator)) > 1)
+        emulator.faults.add("viewExtraction", body=odd, times=None)
+
+    thread = threading.Thread(target=meanwhile)
+    thread.start()
+    with pytest.raises(RunIncompleteError) as caught:
+        run(face, extraction_id, sorted(folder.iterdir()), journal, timeout=4.0)
+    thread.join()
+    assert caught.value.timed_out
+    emulator.faults.clear()
+    assert uploaded(emulator) == everything(folder) + BEFORE
+    run(face, extraction_id, sorted(folder.iterdir()), journal)
+    assert uploaded(emulator) == everything(folder) + BEFORE
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [{}, {"some": "of them"}],
+    ids=["no batches", "not those in processing"],
+)
+def test_a_list_of_batches_that_leaves_some_out_proves_no_absence(
+    own: Callable[..., Any], folder: Path, journal: Path, shown: dict[str, str]
+) -> None:
+    face, emulator, extraction_id = own(processing_time=3.0)
+    files = sorted(folder.iterdir())
+    # In processing when the other is lost.
+    with pytest.raises(RunIncompleteError):
+        run(face, extraction_id, files[:2], journal, timeout=0.5)
+    batches = list(face("extractions.view", extraction_id).batches)[:1] if shown else []
+    short = {"extractionDetails": {"name": "x", "batches": {key: {} for key in batches}}}
+    emulator.faults.add("uploadFiles", **LOST)
+    emulator.faults.add("viewExtraction", body=json.dumps(short), times=None)
+    ended: list[Any] = []
+    running = threading.Thread(
+        target=lambda: ended.extend(run(face, extraction_id, files, journal))
+    )
+    running.start()
+    hold(lambda: len(uploaded(emulator)) == 8)
+    # Five times the settle time: nothing may happen in it.
+    time.sleep(1.5)
+    assert uploaded(emulator) == everything(folder) + BEFORE
+    emulator.faults.clear()
+    running.join()
+    assert names(ended) == [path.name for path in files]
+    assert uploaded(emulator) == everything(folder) + BEFORE

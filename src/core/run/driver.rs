@@ -21,7 +21,7 @@ use crate::core::poll::Many;
 /// Between two looks for a lost upload; doubled each time.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
 const LONGEST_LOOK: Duration = Duration::from_secs(60);
-/// A batch that cannot be read for so long makes a lost upload unknown.
+/// A batch that cannot be read for so long makes a lost upload unknown, once nothing else is left.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 /// How often the uploads of other runs are looked at in the journal.
 const NEIGHBOURS: Duration = Duration::from_secs(1);
@@ -384,6 +384,11 @@ impl Driver {
     async fn sought(&mut self, found: Found) -> Result<()> {
         self.names = found.names;
         let now = Instant::now();
+        // As long as there is other work, looking on costs nothing.
+        let idle = self.ready.is_empty()
+            && self.alone.is_empty()
+            && self.sending.is_empty()
+            && self.waiting.is_empty();
         for (row, verdict) in found.verdicts {
             let Some(lost) = self.lost.get(&row) else { continue };
             let settled = found.began >= lost.settled;
@@ -405,7 +410,7 @@ impl Driver {
                     self.admit_again(prepared).await?;
                 }
                 Verdict::Undecided if settled => self.give_up_on(row).await?,
-                Verdict::NotYet if settled && now - lost.since > PATIENCE => {
+                Verdict::NotYet if settled && idle && now - lost.since > PATIENCE => {
                     self.give_up_on(row).await?;
                 }
                 Verdict::Absent | Verdict::Undecided | Verdict::NotYet => {}
