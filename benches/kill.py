@@ -249,6 +249,7 @@ class Kills:
         self.counts["kills"] += len(self.workers)
         if self.copy:
             self.journal = self.copy
+        if self.copy and self.copy.exists():  # Else the power went before there was a file.
             with Journal(self.journal, create=False) as journal:
                 journal.check()
         return False
