@@ -10,6 +10,8 @@ mod exact;
 mod explain;
 mod gate;
 mod javascript;
+#[cfg(feature = "journal")]
+mod journal;
 mod limits;
 mod pace;
 mod seeds;

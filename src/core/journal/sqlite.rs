@@ -34,9 +34,14 @@ impl Journal {
         if !create && !path.exists() {
             return Err(failed(&path, &"there is no such file"));
         }
+        if path.is_dir() {
+            return Err(failed(&path, &"a folder, not a file: name a file in it"));
+        }
         let opened = Connection::open_with_flags(&path, flags).and_then(prepare);
         match opened {
             Ok(Prepared::Ready(connection)) => {
+                // As SQLite does: whatever link it was opened by, runs find each other's locks.
+                let path = path.canonicalize().map_err(|error| failed(&path, &error))?;
                 let connection = Arc::new(Mutex::new(connection));
                 Ok(Self { path: Arc::new(path), connection })
             }
@@ -379,11 +384,14 @@ impl Journal {
         })
     }
 
-    /// Frees one document of a finished batch, to be uploaded anew.
-    pub fn retry_document(&self, document: i64) -> Result<()> {
+    /// Frees one document of a finished batch, to be uploaded anew; `false` where it is in no
+    /// such batch any more.
+    pub fn retry_document(&self, document: i64, batch_id: &str) -> Result<bool> {
         self.write(|transaction| {
-            let sql = "UPDATE documents SET batch = NULL, place = NULL, error = NULL WHERE id = ?";
-            transaction.execute(sql, [document]).map(drop)
+            let sql = "UPDATE documents SET batch = NULL, place = NULL, error = NULL
+                       WHERE id = ? AND batch IN (
+                       SELECT id FROM batches WHERE state = 'finished' AND batch_id = ?)";
+            Ok(transaction.execute(sql, params![document, batch_id])? > 0)
         })
     }
 
@@ -565,6 +573,11 @@ fn translated(path: &Path, error: &rusqlite::Error) -> Error {
              then go on with the same journal"
                 .to_owned()
         }
+        Some(ErrorCode::SystemIoFailure) => format!(
+            "the disk does not take or give it ({text}); the last step was not written, and nothing \
+             by halves. See whether it is full, or a quota or limit is reached, then go on with the \
+             same journal"
+        ),
         Some(ErrorCode::DatabaseBusy) => {
             format!("another process has been writing for {} s", PATIENCE.as_secs())
         }
