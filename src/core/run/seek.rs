@@ -29,6 +29,8 @@ pub(super) struct Found {
 /// Looks once for some lost uploads.
 pub(super) async fn seek(shared: Shared, lost: Vec<Row>, mut names: Names) -> Result<Found> {
     let began = Instant::now();
+    // Before it is asked: all of these it must know.
+    let witnesses = shared.blocking(|shared| shared.journal.witnesses(&shared.target)).await?;
     let all = |verdict: Verdict| lost.iter().map(|&row| (row, verdict.clone())).collect();
     let batches = match shared.client.view(&shared.target).await {
         Ok(json) => batch_ids(&json),
@@ -43,6 +45,7 @@ pub(super) async fn seek(shared: Shared, lost: Vec<Row>, mut names: Names) -> Re
     let Some(batches) = batches else {
         return Ok(Found { began, verdicts: all(Verdict::Undecided), names });
     };
+    let batches: HashSet<_> = batches.into_iter().collect();
     // After the answer: what was uploaded meanwhile is accounted for, or still open.
     let (open, accounted) = shared
         .blocking(|shared| {
@@ -51,7 +54,7 @@ pub(super) async fn seek(shared: Shared, lost: Vec<Row>, mut names: Names) -> Re
             Ok((open, accounted.into_iter().collect::<HashSet<_>>()))
         })
         .await?;
-    let unaccounted: Vec<_> = batches.into_iter().filter(|id| !accounted.contains(id)).collect();
+    let unaccounted: Vec<_> = batches.difference(&accounted).cloned().collect();
     if unaccounted.len() > MOST_CANDIDATES {
         return Ok(Found { began, verdicts: all(Verdict::Undecided), names });
     }
@@ -74,7 +77,10 @@ pub(super) async fn seek(shared: Shared, lost: Vec<Row>, mut names: Names) -> Re
     // Without a look before the first upload any batch may be older than the journal.
     let looked_before = accounted.contains("");
     let verdict = |row: Row| match open.iter().find(|open| open.row == row) {
-        Some(lost) if looked_before => look::decide(lost, &open, &candidates),
+        Some(lost) if looked_before => {
+            let verdict = look::decide(lost, &open, &candidates);
+            look::confirm(verdict, &batches, &witnesses.running, &witnesses.finished)
+        }
         _ => Verdict::Undecided,
     };
     Ok(Found { began, verdicts: lost.iter().map(|&row| (row, verdict(row))).collect(), names })
@@ -83,7 +89,8 @@ pub(super) async fn seek(shared: Shared, lost: Vec<Row>, mut names: Names) -> Re
 async fn read(shared: &Shared, batch_id: &str) -> Result<Option<Vec<String>>> {
     let key = BatchKey::new(shared.target.clone(), batch_id)?;
     match shared.client.results(&key, None).await {
-        Ok(answer) => Ok(look::names(&answer.json)),
+        // While it is in processing an answer may show some of its files only.
+        Ok(answer) => Ok(answer.finished.then(|| look::names(&answer.json)).flatten()),
         Err(error @ (Error::Status { status: 401 | 403, .. } | Error::Closed(_))) => Err(error),
         Err(_) => Ok(None),
     }
