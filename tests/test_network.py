@@ -184,7 +184,7 @@ def test_a_name_that_does_not_exist() -> None:
     with Client("key", base_url="https://extracta.invalid/api", max_retries=1) as client:
         for call in calls(client, "x"):
             began = time.monotonic()
-            with pytest.raises(APIConnectionError) as caught:
+            with pytest.raises(APIConnectionError, match=r"extracta\.invalid") as caught:
                 call()
             assert caught.value.request_sent is False
             assert time.monotonic() - began < 12
@@ -205,6 +205,8 @@ def test_a_certificate_that_does_not_hold(
             with pytest.raises(APIConnectionError, match="certificate") as caught:
                 call()
             assert caught.value.request_sent is False
+            if fault == "unknown issuer":
+                assert "ca_bundle" in str(caught.value)
     assert relay.received == b""
     assert extracta_emulator.requests() == []
 
