@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias
 
 from . import _core
 from .exceptions import BatchFailedError
+from .tables._methods import Tabular
 
 if TYPE_CHECKING:
     from typing import Self
@@ -227,7 +228,7 @@ class FileResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchResults:
+class BatchResults(Tabular):
     """The results of a batch, as far as they are there. Iterates over its files.
 
     Attributes:
