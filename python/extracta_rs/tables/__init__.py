@@ -20,9 +20,9 @@ from ._rows import Rows
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas
-    import polars
-    import pyarrow
+    import pandas  # type: ignore[import-not-found, import-untyped, unused-ignore]
+    import polars  # type: ignore[import-not-found, import-untyped, unused-ignore]
+    import pyarrow  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
     from ._files import Target
     from ._rows import Source
@@ -74,11 +74,11 @@ def to_arrow(
     Raises:
         ImportError: pyarrow is not installed.
     """
-    from ._frames import arrow, needed
+    from ._frames import arrow, gathered, needed
 
     needed("pyarrow", "arrow")
     rows = Rows(flatten, explode, columns)
-    return arrow(list(rows.of(source)), rows.columns())
+    return arrow(gathered(rows, rows.of(source)))
 
 
 def to_pandas(
@@ -103,11 +103,11 @@ def to_pandas(
     Raises:
         ImportError: pandas is not installed.
     """
-    from ._frames import needed, pandas_frame
+    from ._frames import gathered, needed, pandas_frame
 
     needed("pandas", "pandas")
     rows = Rows(flatten, explode, columns)
-    return pandas_frame(list(rows.of(source)), rows.columns())
+    return pandas_frame(gathered(rows, rows.of(source)))
 
 
 def to_polars(
@@ -128,12 +128,12 @@ def to_polars(
     Raises:
         ImportError: Polars or pyarrow is not installed.
     """
-    from ._frames import needed, polars_frame
+    from ._frames import gathered, needed, polars_frame
 
     needed("polars", "polars")
     needed("pyarrow", "polars")
     rows = Rows(flatten, explode, columns)
-    return polars_frame(list(rows.of(source)), rows.columns())
+    return polars_frame(gathered(rows, rows.of(source)))
 
 
 def to_csv(

@@ -18,13 +18,12 @@ import struct
 import sys
 import tempfile
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from ._frames import arrow_column, arrow_type, columns_of, needed
 from ._kinds import NONE, Kind, conformed, kind_of, merged, text_of
-from ._rows import without_halves
+from ._rows import portions, without_halves
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     from ._rows import Row, Rows
 
 Target: TypeAlias = "str | os.PathLike[str] | IO[bytes] | IO[str]"
-
-PORTION = 5000  # rows; also a row group of a Parquet file
 
 
 @contextmanager
@@ -45,11 +42,12 @@ def opened(target: Target) -> Iterator[IO[bytes]]:
         yield _binary(target)
         target.flush()
         return
-    path = Path(os.path.realpath(target))
+    path = Path(target)
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):
         with path.open("wb") as there:  # a pipe, a terminal: nothing to rename; a folder fails
             yield there
         return
+    path = Path(os.path.realpath(path))
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with beside.open("xb") as file:
@@ -98,12 +96,6 @@ class _Spool:
             yield json.loads(self._file.read(*self._HEAD.unpack(head)))
 
 
-def _portions(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    rows = iter(rows)
-    while portion := list(islice(rows, PORTION)):
-        yield portion
-
-
 # What spreadsheet programs take for a formula; `-12,50` and `+49 30 1234` are none.
 _FORMULA = re.compile(r"[=@\t\r\n\uff1d\uff0b\uff0d\uff20]|[+-](?![\d., \u00a0]*%?\Z)")
 
@@ -121,7 +113,7 @@ def write_csv(rows: Rows, made: Iterable[Row], target: Target, excel: bool) -> i
     count = 0
     with opened(target) as out, tempfile.TemporaryFile() as waiting:
         spool = _Spool(waiting)
-        for portion in _portions(made):
+        for portion in portions(made):
             names = rows.reserved()
             spool.add([[_cell(row.get(name)) for name in names] for row in portion])
             count += len(portion)
@@ -168,11 +160,17 @@ def write_parquet(rows: Rows, made: Iterable[Row], target: Target) -> int:
     count, kinds = 0, dict[str, Kind]()
     with opened(target) as out, tempfile.TemporaryFile() as waiting:
         spool = _Spool(waiting)
-        for portion in _portions(made):
+        for portion in portions(made):
             columns = columns_of(portion, rows.reserved())
             found = {name: kind_of(values) for name, values in columns.items()}
             kinds |= {name: merged(kinds.get(name, NONE), kind) for name, kind in found.items()}
-            spool.add([conformed(values, found[name]) for name, values in columns.items()])
+            # Text stays text whatever follows; of other columns only all portions tell the kind.
+            spool.add(
+                [
+                    conformed(values, found[name]) if found[name].name == "text" else values
+                    for name, values in columns.items()
+                ]
+            )
             count += len(portion)
         names, places = _final(rows)
         final = [kinds.get(name, NONE) for name in names]

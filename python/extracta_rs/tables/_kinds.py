@@ -83,7 +83,21 @@ def _kind(values: Collection[Any], depth: int) -> Kind:
         return Kind("list", item, odd=item.odd)
     if types == {dict}:
         return _struct(values, depth)
-    return MIXED if types else NONE
+    return _mixed(values, depth) if types else NONE
+
+
+def _mixed(values: Collection[Any], depth: int) -> Kind:
+    """Look how deep the values are: only a whole column of text may hold what is too deep."""
+    while open_ := [value for value in values if isinstance(value, list | dict)]:
+        depth += 1
+        if depth > DEEPEST:
+            raise _TooDeepError
+        values = list(
+            chain.from_iterable(
+                value.values() if isinstance(value, dict) else value for value in open_
+            )
+        )
+    return MIXED
 
 
 def _encodable(texts: Collection[str]) -> bool:
@@ -104,7 +118,7 @@ def _whole(values: Collection[int]) -> Kind:
 def _struct(values: Collection[dict[str, Any]], depth: int) -> Kind:
     keys = dict.fromkeys(chain.from_iterable(values))
     if not 0 < len(keys) <= MOST_KEYS or not _encodable(keys):
-        return MIXED
+        return _mixed(values, depth)
     fields = {}
     for key in keys:
         found = [value[key] for value in values if key in value]

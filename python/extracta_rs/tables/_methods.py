@@ -9,9 +9,9 @@ from . import to_arrow, to_csv, to_jsonl, to_pandas, to_parquet, to_polars, to_r
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas
-    import polars
-    import pyarrow
+    import pandas  # type: ignore[import-not-found, import-untyped, unused-ignore]
+    import polars  # type: ignore[import-not-found, import-untyped, unused-ignore]
+    import pyarrow  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
     from ..models import BatchResults
     from ._files import Target

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 if TYPE_CHECKING:
@@ -13,7 +14,13 @@ if TYPE_CHECKING:
     Source: TypeAlias = BatchResults | Iterable[BatchResults | FileResult]
 
 LEADING = ("file_id", "file_name", "status", "error", "batch_id", "extraction_id")
-"""The columns that every table begins with; a field of such a name becomes `result.<name>`."""
+"""The columns that every table begins with.
+
+A field of such a name, or with an empty name, becomes `result.<name>`.
+"""
+
+PORTION = 5000
+"""So many rows are made before they become columns; a row group of a Parquet file."""
 
 DEEPEST = 32
 """Objects that are nested deeper are not flattened further."""
@@ -153,7 +160,7 @@ class Rows:
         if name in self._promised:
             self._promised.remove(name)
             return name
-        if name in LEADING:
+        if name in LEADING or not name:
             name = f"result.{name}"
         plain, count = name, 1
         while name in self._columns:
@@ -173,3 +180,10 @@ class Rows:
         What has a place here keeps it.
         """
         return list(self._columns)
+
+
+def portions(made: Iterable[Row]) -> Iterator[list[Row]]:
+    """Yield the rows in lists of a bearable size."""
+    made = iter(made)
+    while portion := list(islice(made, PORTION)):
+        yield portion
