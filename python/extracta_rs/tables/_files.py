@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from ._rows import Row, Rows
 
-Target: TypeAlias = "str | os.PathLike[str] | IO[bytes] | IO[str]"
+Target: TypeAlias = str | os.PathLike[str] | IO[bytes] | IO[str]
 
 
 @contextmanager

@@ -21,7 +21,7 @@ EXACT = 2**53  # whole numbers up to here are exact as doubles
 MOST_KEYS = 1000
 
 Name: TypeAlias = Literal["none", "bool", "int", "long", "float", "text", "list", "struct"]
-Values: TypeAlias = "list[Any]"
+Values: TypeAlias = list[Any]
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 

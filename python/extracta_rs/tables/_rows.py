@@ -25,7 +25,7 @@ PORTION = 5000
 DEEPEST = 32
 """Objects that are nested deeper are not flattened further."""
 
-Row: TypeAlias = "dict[str, Any]"
+Row: TypeAlias = dict[str, Any]
 
 
 def without_halves(text: str) -> str:
@@ -61,7 +61,7 @@ class _Object:
             yield from inner.superfluous()
 
 
-_Exploded: TypeAlias = "list[tuple[_Object, str, Any]]"
+_Exploded: TypeAlias = list[tuple[_Object, str, Any]]
 
 
 class Rows:
