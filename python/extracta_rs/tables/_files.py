@@ -66,15 +66,18 @@ def _binary(file: Any) -> Any:
     return _Encoded(file) if isinstance(file, io.TextIOBase) else file
 
 
-class _Encoded(io.RawIOBase):
+class _Encoded:
     """Writes UTF-8 to a text file, whole characters at a time."""
 
     def __init__(self, text: io.TextIOBase) -> None:
         self._text = text
 
-    def write(self, data: Any) -> int:
-        self._text.write(bytes(data).decode())
+    def write(self, data: bytes) -> int:
+        self._text.write(data.decode())
         return len(data)
+
+    def flush(self) -> None:
+        self._text.flush()
 
 
 class _Spool:
