@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sqlite3
@@ -16,8 +15,6 @@ import pytest
 
 from extracta_rs import Client, Journal, JournalError, RunIncompleteError
 from extracta_rs.testing import Emulator
-
-from .conftest import COMMAND
 
 QUICK: dict[str, Any] = {"poll_interval": 0.02, "max_poll_interval": 0.1, "settle_time": 0.5}
 
@@ -201,60 +198,3 @@ assert os.waitpid(child, 0)[1] == 0
 assert journal.status()["finished"] == 30
 """
     subprocess.run([sys.executable, "-c", program, str(done)], check=True, timeout=60)
-
-
-def command(*args: object, **options: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [COMMAND, "journal", *map(str, args)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
-        check=False,
-        **options,
-    )
-
-
-def test_the_commands(done: Path, tmp_path: Path) -> None:
-    told = command("status", done)
-    assert told.stdout.split() == ["finished", "30"]
-    assert json.loads(command("status", done, "--json").stdout)["documents"]["finished"] == 30
-
-    lines = command("results", done).stdout.splitlines()
-    assert len(lines) == 30
-    assert lines[0].split("\t")[:2] == ["0.pdf", "processed"]
-
-    out = tmp_path / "out.jsonl"
-    told = command("export", done, "--out", out)
-    assert told.returncode == 0
-    assert "30 files written" in told.stderr
-    exported = [json.loads(line) for line in out.read_text().splitlines()]
-    assert exported == [json.loads(line) for line in command("export", done).stdout.splitlines()]
-    assert exported[0]["name"] == exported[0]["file"]["fileName"] == "0.pdf"
-    assert {path.name for path in tmp_path.iterdir()} == {"out.jsonl", done.name}
-
-
-def test_the_commands_tell_what_is_stuck_and_free_it(done: Path) -> None:
-    with sqlite3.connect(done) as database:
-        database.execute("UPDATE batches SET state = 'unknown', note = 'lost' WHERE id = 1")
-    database.close()
-    told = command("status", done)
-    assert "unknown: may have been uploaded" in told.stdout
-    assert "0.pdf: lost" in told.stdout
-    assert command("retry", done).returncode == 2
-    refused = command("retry", done, "--unknown")
-    assert refused.returncode == 2
-    assert "--yes" in refused.stderr
-    told = command("retry", done, "--unknown", "--yes")
-    assert told.stdout.startswith("10 documents freed")
-    assert json.loads(command("status", done, "--json").stdout)["documents"]["planned"] == 10
-
-
-def test_the_commands_make_no_file(tmp_path: Path) -> None:
-    for name in ("status", "results", "export"):
-        told = command(name, tmp_path / "none")
-        assert told.returncode == 1
-        assert told.stderr.startswith("extracta-rs: journal ")
-        assert "no such file" in told.stderr
-        assert len(told.stderr.splitlines()) == 1
-    assert list(tmp_path.iterdir()) == []

@@ -41,6 +41,7 @@ SHARED_WITH_THE_EMULATOR = {"core::error", "core::javascript", "core::model", "c
 PYTHON_RINGS = {
     "_core": 0,
     "exceptions": 0,
+    "tables": 0,
     "templates": 0,
     "models": 1,
     "journal": 2,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias
 from . import _core
 from ._core import FileResult
 from .exceptions import BatchFailedError
+from .tables._methods import Tabular
 
 if TYPE_CHECKING:
     from typing import Self
@@ -138,7 +139,7 @@ class UploadedFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchResults:
+class BatchResults(Tabular):
     """The results of a batch, as far as they are there. Iterates over its files.
 
     Attributes:

@@ -298,7 +298,22 @@ impl Http {
         if error.is_timeout() && !sent {
             return Error::Timeout { call, sent, limit: self.connect_timeout };
         }
-        Error::Connection { call, sent, detail: root_cause(error) }
+        let detail = if sent { root_cause(error) } else { unreached(error) };
+        Error::Connection { call, sent, detail }
+    }
+}
+
+/// Why there is no connection, and to which host.
+fn unreached(error: &reqwest::Error) -> String {
+    let reason = root_cause(error);
+    let advice = if reason.contains("UnknownIssuer") {
+        "; where you trust this server, pass the certificate of its issuer as ca_bundle"
+    } else {
+        ""
+    };
+    match error.url().and_then(reqwest::Url::host_str) {
+        Some(host) => format!("cannot connect to {host}: {reason}{advice}"),
+        None => format!("{reason}{advice}"),
     }
 }
 

@@ -13,6 +13,8 @@ mod javascript;
 #[cfg(feature = "journal")]
 mod journal;
 mod limits;
+#[cfg(feature = "journal")]
+mod lost;
 mod pace;
 mod seeds;
 mod v8;

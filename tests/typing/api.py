@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal, assert_type
+from typing import Any, Literal, assert_type
 
 import extracta_rs
 from extracta_rs import (
@@ -26,6 +27,7 @@ from extracta_rs import (
     UploadFile,
     WebhookEvent,
 )
+from extracta_rs.tables import to_csv, to_parquet, to_records
 from extracta_rs.testing import Delivery, Emulator, Request
 from extracta_rs.webhooks import SignatureReason
 
@@ -100,6 +102,20 @@ def webhooks(body: bytes, header: str | None) -> None:
         assert_type(error.last_results, BatchResults | None)
     except extracta_rs.UploadOutcomeUnknownError as error:
         assert_type(error.sha256, list[str | None])
+
+
+def tabular(results: BatchResults, client: Client, path: Path) -> None:
+    assert_type(results.to_records(flatten=False)[0], dict[str, Any])
+    results.to_pandas(explode="items")
+    results.to_polars(columns=["total"])
+    results.to_arrow()  # pyright: ignore[reportUnknownMemberType]  # pyarrow has no types
+    assert_type(results.to_csv(path, excel=True), int)
+    assert_type(results.to_jsonl("-"), int)
+    with path.open("wb") as file, Journal("j.db") as journal:
+        assert_type(to_parquet(journal.results(), file, explode="items"), int)
+    to_csv(client.extractions.wait_many(["token"]), sys.stdout)
+    to_csv(client.extractions.run_many("id", "a.pdf", journal="j.db"), "out.csv")
+    to_records(extracta_rs.unwrap(b"", None, "secret").files)
 
 
 def emulated() -> None:

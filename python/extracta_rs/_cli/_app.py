@@ -232,48 +232,37 @@ def trigger(
         raise CommandError(f"{url.url} answered {answer.status}")
 
 
-@cli.group(epilog=EXIT_CODES)
+@cli.group()
 def journal() -> None:
-    """Read the journal of a run, and free what is to be uploaded again.
-
-    FILE is what `run_many` was given as `journal`. These work while a run is under way, too.
-    """
+    """Read the journal of `run_many`, also while a run is at work."""
 
 
 @journal.command(cls=Command, epilog=EXIT_CODES)
 @click.argument("file")
 def status(file: str, as_json: bool) -> None:
-    """Show how many documents are in each state, and which are stuck."""
-    from ._journal import run_status
+    """Count the documents by state; name those that were refused or are unknown."""
+    from . import _journal
 
-    run_status(file, as_json)
+    _journal.status(file, as_json)
 
 
 @journal.command(cls=Command, epilog=EXIT_CODES)
 @click.argument("file")
 def results(file: str, as_json: bool) -> None:
-    """List the files that have results, one on a line.
+    """Print one line for each file that has results; with --json one object a line."""
+    from . import _journal
 
-    With --json each line is an object with the whole result.
-    """
-    from ._journal import run_results
-
-    run_results(file, as_json)
+    _journal.results(file, as_json)
 
 
 @journal.command(cls=Command, epilog=EXIT_CODES)
 @click.argument("file")
-@click.option(
-    "--out", default="-", show_default=True, help="Where to write; - for standard output."
-)
-def export(file: str, out: str, as_json: bool) -> None:  # noqa: ARG001  it is JSON anyway
-    """Write all results as JSON Lines, one object for each file.
+@click.option("--out", default="-", show_default=True, help="Where to write; - for stdout.")
+def export(file: str, out: str, as_json: bool) -> None:
+    """Write the results as JSON Lines, each file as the service sent it."""
+    from . import _journal
 
-    A file is written beside its place and put there when it is complete.
-    """
-    from ._journal import run_export
-
-    run_export(file, out)
+    _journal.export(file, out, as_json)
 
 
 @journal.command(cls=Command, epilog=EXIT_CODES)
@@ -282,14 +271,10 @@ def export(file: str, out: str, as_json: bool) -> None:  # noqa: ARG001  it is J
 @click.option("--failed", is_flag=True, help="Documents whose processing failed.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def retry(file: str, unknown: bool, failed: bool, yes: bool, as_json: bool) -> None:
-    """Free documents, so that the next run uploads them. They are paid anew.
+    """Free documents, so that the next run uploads them again. That is paid anew."""
+    from . import _journal
 
-    Look first whether unknown ones are in the vendor's dashboard. Refused documents need no
-    retry: the next run tries them by itself.
-    """
-    from ._journal import run_retry
-
-    run_retry(file, unknown, failed, yes, as_json)
+    _journal.retry(file, unknown=unknown, failed=failed, yes=yes, as_json=as_json)
 
 
 def run() -> int:

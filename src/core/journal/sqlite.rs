@@ -37,12 +37,17 @@ impl Journal {
         if !create && !path.exists() {
             return Err(failed(&path, &"there is no such file"));
         }
+        if path.is_dir() {
+            return Err(failed(&path, &"a folder, not a file: name a file in it"));
+        }
         if let Some(reason) = stub(&path) {
             return Err(failed(&path, &reason));
         }
         let opened = Connection::open_with_flags(&path, flags).and_then(prepare);
         match opened {
             Ok(Prepared::Ready(connection)) => {
+                // As SQLite does: whatever link it was opened by, runs find each other's locks.
+                let path = path.canonicalize().map_err(|error| failed(&path, &error))?;
                 let connection = Arc::new(Mutex::new(connection));
                 Ok(Self { path: Arc::new(path), connection })
             }
@@ -403,11 +408,14 @@ impl Journal {
         })
     }
 
-    /// Frees one document of a finished batch, to be uploaded anew.
-    pub fn retry_document(&self, document: i64) -> Result<()> {
+    /// Frees one document of a finished batch, to be uploaded anew; `false` where it is in no
+    /// such batch any more.
+    pub fn retry_document(&self, document: i64, batch_id: &str) -> Result<bool> {
         self.write(|transaction| {
-            let sql = "UPDATE documents SET batch = NULL, place = NULL, error = NULL WHERE id = ?";
-            transaction.execute(sql, [document]).map(drop)
+            let sql = "UPDATE documents SET batch = NULL, place = NULL, error = NULL
+                       WHERE id = ? AND batch IN (
+                       SELECT id FROM batches WHERE state = 'finished' AND batch_id = ?)";
+            Ok(transaction.execute(sql, params![document, batch_id])? > 0)
         })
     }
 
@@ -610,8 +618,9 @@ fn translated(path: &Path, error: &rusqlite::Error) -> Error {
                 .to_owned()
         }
         Some(ErrorCode::SystemIoFailure) => format!(
-            "the disk is full or fails ({text}); the last step was not written, and nothing by \
-             halves. Make room, or move the journal to another disk, then go on with it"
+            "the disk does not take or give it ({text}); the last step was not written, and nothing \
+             by halves. See whether it is full, or a quota or limit is reached, then go on with the \
+             same journal"
         ),
         Some(ErrorCode::DatabaseBusy) => {
             format!("another process has been writing for {} s", PATIENCE.as_secs())

@@ -1,7 +1,7 @@
 //! The one loop of a run: it decides what is done next, and does nothing that takes time itself.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, UnboundedSender, channel};
 use tokio::task::JoinSet;
@@ -105,13 +105,15 @@ impl Driver {
         };
         // An upload that is cut off would have to be looked for: those under way may end.
         self.shared.stopping.cancel();
-        let mut ended = Ok(());
+        let mut failed = None;
         while let Some(sent) = self.sending.join_next().await {
-            ended = ended.and(joined(sent).map(drop));
+            failed = failed.or(joined(sent).err());
         }
         let timed_out = outcome.is_none().then_some(self.options.wait.timeout).flatten();
         outcome.transpose()?;
-        ended?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
         if self.unfinished.is_empty() && timed_out.is_none() {
             return Ok(());
         }
@@ -272,7 +274,7 @@ impl Driver {
             return Ok(());
         }
         let intent = self.shared.blocking(move |shared| shared.journal.intent(row)).await?;
-        let Some(intent) = intent else { return self.admit_again(prepared).await };
+        let Some(intent) = intent else { return Err(self.damaged(row)) };
         match (intent.state, intent.key) {
             (State::Finished, Some(key)) => {
                 self.known.insert(row);
@@ -295,21 +297,34 @@ impl Driver {
                 self.unknown(row, "another run could not decide whether it was uploaded").await?;
             }
             (State::Released | State::Finished | State::Uploaded, _) => {
-                return self.admit_again(prepared).await;
+                return self.admit_again(row, prepared).await;
             }
         }
         Ok(())
     }
 
     /// Documents whose batch was released: where do they stand now?
-    async fn admit_again(&mut self, prepared: Vec<Prepared>) -> Result<()> {
+    async fn admit_again(&mut self, released: Row, prepared: Vec<Prepared>) -> Result<()> {
         let news: Vec<_> = prepared.iter().map(|prepared| prepared.new.clone()).collect();
         let admit = move |shared: &Shared| shared.journal.admit(&shared.target, &news);
         let admitted = self.shared.blocking(admit).await?;
         for (prepared, admitted) in prepared.into_iter().zip(admitted) {
+            if admitted.batch == Some(released) {
+                return Err(self.damaged(released));
+            }
             Box::pin(self.stands(prepared, admitted)).await?;
         }
         Ok(())
+    }
+
+    fn damaged(&self, row: Row) -> Error {
+        Error::Journal {
+            path: self.shared.journal.path().to_owned(),
+            reason: format!(
+                "the file is damaged (documents are in batch row {row}, which cannot be): keep \
+                 it, and go on with a copy that is not"
+            ),
+        }
     }
 
     fn wait_for(&mut self, row: Row, key: BatchKey) {
@@ -369,9 +384,10 @@ impl Driver {
     }
 
     fn seek_later(&mut self, intent: &Intent, prepared: Vec<Prepared>) {
-        let passed = intent.lost_at.map_or(Duration::ZERO, since);
+        // What passed since it was sent is not counted: the wall clock may have jumped ahead, and
+        // an absence that is believed too early is paid twice.
         let now = Instant::now();
-        let settled = now + self.options.settle.saturating_sub(passed);
+        let settled = now + self.options.settle;
         self.seek(intent.row, Lost { since: now, settled, prepared });
     }
 
@@ -407,7 +423,7 @@ impl Driver {
                     let prepared = self.lost.remove(&row).map_or_else(Vec::new, |l| l.prepared);
                     self.known.remove(&row);
                     self.shared.blocking(move |shared| shared.journal.release(row, None)).await?;
-                    self.admit_again(prepared).await?;
+                    self.admit_again(row, prepared).await?;
                 }
                 Verdict::Undecided if settled => self.give_up_on(row).await?,
                 Verdict::NotYet if settled && idle && now - lost.since > PATIENCE => {
@@ -489,11 +505,4 @@ async fn at(look: Option<(Instant, Duration)>) {
 
 fn joined<T>(outcome: Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
     outcome.unwrap_or(Err(Error::Closed("the process is shutting down")))
-}
-
-/// How long ago a moment of the wall clock was; nothing where the clock was put back.
-fn since(moment: i64) -> Duration {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let then = Duration::from_millis(moment.max(0).unsigned_abs());
-    now.saturating_sub(then)
 }
