@@ -224,7 +224,7 @@ def test_a_power_loss_at_any_moment_leaves_a_journal_to_go_on_with(
         hold(lambda: worker.poll() is not None or len(extracta_emulator.requests()) > seen)  # noqa: B023
         time.sleep(chance.uniform(0.0, 0.3))
         worker.send_signal(signal.SIGSTOP)
-        kept = journal.with_name(f"{journal.name}-after-{lives}")
+        kept = journal.with_name(f"after-{lives}")
         for end in ("", "-wal"):
             source = journal.with_name(journal.name + end)
             if source.exists():
