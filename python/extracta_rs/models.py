@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from os import PathLike
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias, TypeVar
 
 from . import _core
 from .exceptions import BatchFailedError
 
 if TYPE_CHECKING:
     from typing import Self
+
+    from ._lenient import DecimalMark
+    from ._parse import ParsedResults
 
 __all__ = [
     "BatchRef",
@@ -32,6 +35,7 @@ __all__ = [
     "UploadedFile",
 ]
 
+T = TypeVar("T")
 Kind: TypeAlias = Literal["extraction", "classification"]
 
 
@@ -210,6 +214,32 @@ class FileResult:
         """The batch, where the file names it (webhooks do)."""
         return _text(self._data.get("batchId"))
 
+    def parse(
+        self,
+        model: type[T],
+        *,
+        decimal: DecimalMark | None = None,
+        day_first: bool | None = None,
+    ) -> T:
+        """Read the result as a type of yours.
+
+        Args:
+            model: a pydantic v2 model, a dataclass or a TypedDict, as for `fields_from`.
+            decimal: the decimal mark of numbers such as "1,234" that do not tell it themselves.
+            day_first: whether dates such as "01/02/2025" have their day first. Where the two are
+                None the other values of the file decide; where they do not it is an error.
+
+        Returns:
+            One of `model`.
+
+        Raises:
+            ParseError: the file has no result, or values that cannot be read: all are named.
+            TypeError: `model` has something that the vendor's fields cannot say.
+        """
+        from ._parse import parse_file
+
+        return parse_file(self, model, decimal, day_first)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the vendor's JSON of the file, untouched."""
         return self._data
@@ -306,6 +336,32 @@ class BatchResults:
                 results=self,
             )
         return self
+
+    def parse(
+        self,
+        model: type[T],
+        *,
+        decimal: DecimalMark | None = None,
+        day_first: bool | None = None,
+    ) -> ParsedResults[T]:
+        """Read the results of all files as a type of yours.
+
+        Args:
+            model: a pydantic v2 model, a dataclass or a TypedDict, as for `fields_from`.
+            decimal: as for `FileResult.parse`.
+            day_first: as for `FileResult.parse`.
+
+        Returns:
+            A list of `ParsedFile`, one for each file. A file that failed at the service, or is not
+            finished, raises nothing: its `data` is None and its `error` tells why.
+
+        Raises:
+            ParseError: values cannot be read; `problems` has those of all files, `parsed` the list.
+            TypeError: `model` has something that the vendor's fields cannot say.
+        """
+        from ._parse import parse_results
+
+        return parse_results(self, model, decimal, day_first)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the vendor's JSON of the whole answer, untouched."""
