@@ -235,6 +235,19 @@ class Checked:
             raise ValueError("a is negative")
 
 
+class Tagged(BaseModel):
+    sub: Checked
+    rows: list[Checked]
+
+
+def test_kinds_of_types_may_be_mixed() -> None:
+    found = file(x=[{"sub": {"a": "1"}, "rows": [{"a": "2"}]}]).parse(holding(list[Tagged]))
+    assert found.x == [Tagged(sub=Checked(1), rows=[Checked(2)])]
+    assert isinstance(found.x[0], Tagged)
+    with pytest.raises(ParseError, match=r"a\.pdf: x\[1\]\.price: Decimal\('-2'\) is refused by"):
+        file(x=[{"price": "1"}, {"price": "-2"}]).parse(holding(list[Line]))
+
+
 def test_dataclasses_and_typeddicts() -> None:
     assert file(a="1", more=2).parse(Dicted) == {"a": 1}
     assert file(a="1").parse(Checked) == Checked(1)

@@ -231,6 +231,7 @@ class _Reader:
         self.file_name = file_name
         self.habits = habits
         self.problems: list[ParseProblem] = []
+        self.above: str | None = None  # The style of the record that is being read.
 
     def problem(self, path: str, value: str, reason: str) -> object:
         self.problems.append(
@@ -241,13 +242,14 @@ class _Reader:
     def record(self, value: object, record: Record, path: str) -> object:
         if not isinstance(value, dict):
             return self.problem(path, shown(value), "is not an object")
-        before = len(self.problems)
+        before, outer, self.above = len(self.problems), self.above, record.style
         read: dict[str, object] = {}
         for member in record.members:
             at = f"{path}.{member.key}" if path else member.key
             found = self.member(value, member, at)
             if found is not _ABSENT:
                 read[member.key if record.style == "pydantic" else member.name] = found
+        self.above = outer
         if len(self.problems) > before:
             return _FAILED
         return self.built(value, read, record, path)
@@ -264,11 +266,11 @@ class _Reader:
                 return self.problem(path, "", f"is refused by {record.model.__name__}: {error}")
         keys = {member.key for member in record.members}
         extra = {key: each for key, each in value.items() if key not in keys}
-        if path:
-            return {**extra, **read}  # The outermost model validates all of it at once.
-        return self.validated({**extra, **read}, record)
+        if self.above == "pydantic":
+            return {**extra, **read}  # The model around it validates all of it at once.
+        return self.validated({**extra, **read}, record, path)
 
-    def validated(self, read: dict[str, object], record: Record) -> object:
+    def validated(self, read: dict[str, object], record: Record, path: str) -> object:
         pydantic = sys.modules["pydantic"]
         try:
             return record.model.model_validate(read)
@@ -276,7 +278,7 @@ class _Reader:
             for each in error.errors(include_url=False, include_context=False):
                 value = each["input"]
                 self.problem(
-                    _path(each["loc"]),
+                    _path((path, *each["loc"]) if path else each["loc"]),
                     "" if isinstance(value, (dict, list)) else shown(value),
                     f"is refused by {record.model.__name__}: {each['msg']}",
                 )
