@@ -87,7 +87,7 @@ def test_numbers(printed: object, number: str) -> None:
 
 @pytest.mark.parametrize(
     "printed",
-    ["", "12 kg", "1,23,4.5", "1.23.45", "1,2,3", "12 34", "1.234,567.8", "12.", "--5", "-(5)-",
+    ["", "12 kg", "1,23,4.5", "1.23.45", "0.123.456", "1,2,3", "12 34", "1.234,567.8", "12.", "--5", "-(5)-",
      "١٢", "1e5", "nan", "9" * 101, True, float("inf"), [], {"a": 1}, "twelve", "€", "5 -- 6"],
 )  # fmt: skip
 def test_what_is_no_number_is_an_error(printed: object) -> None:
@@ -155,6 +155,13 @@ def test_ambiguous_dates_need_to_be_decided() -> None:
 def test_what_is_no_date_is_an_error(printed: object) -> None:
     with pytest.raises(ParseError, match=r"a\.pdf: x: "):
         read(date, printed)
+
+
+def test_years_of_two_digits() -> None:
+    with pytest.raises(ParseError, match="the day or the year first"):
+        read(date, "24/12/31")
+    assert read(date, "31/12/25", day_first=True) == date(2025, 12, 31)
+    assert read(date, "12/31/25") == read(date, "31.12.25") == date(2025, 12, 31)
 
 
 def test_times() -> None:

@@ -108,8 +108,8 @@ def _groups(text: str) -> str | None:
     if re.fullmatch(r"[0-9]+", text):
         return text
     for mark in (*GROUPERS, ".", ","):
-        three = rf"[0-9]{{1,3}}(?:{re.escape(mark)}[0-9]{{3}})+"
-        indian = r"[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}"
+        three = rf"[1-9][0-9]{{0,2}}(?:{re.escape(mark)}[0-9]{{3}})+"
+        indian = r"[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}"
         if re.fullmatch(three, text) or (mark == "," and re.fullmatch(indian, text)):
             return text.replace(mark, "")
     return None
@@ -214,6 +214,8 @@ def order_of(text: str) -> bool | None:
     if found is None or found[2] == ".":
         return None
     first, second = int(found[1]), int(found[3])
+    if first > 12 and len(found[4]) == 2:
+        return None  # The year may be first.
     return None if (first > 12) == (second > 12) else first > 12
 
 
@@ -236,6 +238,10 @@ def _date(text: str, habits: Habits) -> tuple[date, str]:
         parts = int(found[1]), int(found[3]), int(found[4])
     elif found := re.match(NUMERIC.pattern + r"(?![0-9])", text):
         first, second, year = int(found[1]), int(found[3]), _year(found[4])
+        if first > 12 and len(found[4]) == 2 and found[2] != "." and habits.day_first is None:
+            raise UnreadableError(
+                "is ambiguous: is the day or the year first? Pass day_first=True where it is the day"
+            )
         day_first = _day_first(first, second, found[2], habits)
         parts = (year, second, first) if day_first else (year, first, second)
     else:
