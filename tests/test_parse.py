@@ -87,7 +87,8 @@ def test_numbers(printed: object, number: str) -> None:
 
 @pytest.mark.parametrize(
     "printed",
-    ["", "12 kg", "1,23,4.5", "1.23.45", "0.123.456", "1,2,3", "12 34", "1.234,567.8", "12.", "--5", "-(5)-",
+    ["", "12 kg", "1,23,4.5", "1.23.45", "0.123.456", "1,2,3", "12 34", "1.234,567.8", "12.", "--5",
+     "-(5)-",
      "١٢", "1e5", "nan", "9" * 101, True, float("inf"), [], {"a": 1}, "twelve", "€", "5 -- 6"],
 )  # fmt: skip
 def test_what_is_no_number_is_an_error(printed: object) -> None:

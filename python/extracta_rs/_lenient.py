@@ -240,7 +240,7 @@ def _date(text: str, habits: Habits) -> tuple[date, str]:
         first, second, year = int(found[1]), int(found[3]), _year(found[4])
         if first > 12 and len(found[4]) == 2 and found[2] != "." and habits.day_first is None:
             raise UnreadableError(
-                "is ambiguous: is the day or the year first? Pass day_first=True where it is the day"
+                "is ambiguous: is the day or the year first? Pass day_first=True for the day"
             )
         day_first = _day_first(first, second, found[2], habits)
         parts = (year, second, first) if day_first else (year, first, second)
