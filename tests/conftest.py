@@ -24,11 +24,11 @@ from flask import Flask, request
 from werkzeug.serving import make_server
 
 from extracta_rs import SIGNATURE_HEADER, AsyncClient, Client, sign, verify_signature
+from extracta_rs.testing import Emulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from extracta_rs.testing import Emulator
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "extracta-rs"
 HOOK_SECRET = "E_AI_K_listen-säcret"
@@ -332,5 +332,40 @@ def listen() -> Iterator[Callable[..., Listening]]:
 
             stack.callback(end)
             return listening
+
+        yield start
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Seven documents."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(7):
+        (folder / f"{number}.pdf").write_bytes(b"%%PDF %d" % number)
+    return folder
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    return tmp_path / "run.journal"
+
+
+@pytest.fixture
+def own(kind: str) -> Iterator[Callable[..., tuple[Any, Emulator, str]]]:
+    """Start an emulator of the test's own, with a client and an extraction on it."""
+    with contextlib.ExitStack() as stack:
+
+        def start(*, first: bool = True, **settings: Any) -> tuple[Any, Emulator, str]:
+            emulator = stack.enter_context(Emulator(**settings))
+            build: Any = Client if kind == "blocking" else AsyncClient
+            client = build(emulator.api_key, base_url=emulator.base_url, min_poll_spacing=0)
+            stack.callback(client.close)
+            face = Face(kind, client)
+            created = face("extractions.create", "Runs", fields=FIELDS).extraction_id
+            if first:
+                # Where an extraction has no batch the emulator shows no list of them.
+                face("extractions.upload", created, ("before.txt", b"before"))
+            return face, emulator, created
 
         yield start

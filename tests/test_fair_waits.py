@@ -32,7 +32,7 @@ def gaps(requests: list[Request]) -> list[float]:
     return [later.time - earlier.time for earlier, later in itertools.pairwise(requests)]
 
 
-@pytest.mark.extracta_emulator(polls_until_finished=2)
+@pytest.mark.extracta_emulator(polls_until_finished=2, show_batches=False)
 def test_a_refusal_holds_all_waits_and_they_go_on_in_fair_turns(
     connect: Callable[..., Any],
     extraction_id: str,

@@ -41,6 +41,7 @@ SHARED_WITH_THE_EMULATOR = {"core::error", "core::javascript", "core::model", "c
 PYTHON_RINGS = {
     "_core": 0,
     "exceptions": 0,
+    "tables": 0,
     "templates": 0,
     "_lenient": 0,
     "_schemas": 0,
@@ -50,6 +51,7 @@ PYTHON_RINGS = {
     "webhooks": 2,
     "_shared": 3,
     "_runs": 4,
+    "_waits": 4,
     "_sync": 5,
     "_async": 5,
     "_default": 6,

@@ -18,19 +18,18 @@ from ._shared import (
     field_list,
     given,
     id_list,
-    name_batches,
     several,
     template_name,
     wait_options,
 )
+from ._waits import AsyncBatchIterator
 from .models import BatchRef, BatchResults, Classification, Extraction, UploadedFile
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+    from collections.abc import AsyncIterable, Callable, Iterable, Mapping
     from types import TracebackType
 
-    from ._core import WaitMany
     from ._parse import ParsedResults
     from .journal import Journal
     from .models import FileInput
@@ -67,22 +66,6 @@ class AsyncBatch(BatchRef):
         """Wait until the batch is finished; see `AsyncExtractions.wait`."""
         options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
         return await self._client._raw.wait(*self._name(), options, on_progress)
-
-
-class AsyncBatchIterator:
-    """Gives the results of batches as they finish."""
-
-    def __init__(self, raw: WaitMany) -> None:
-        self._raw = raw
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> BatchResults:
-        results = await self._raw.next()
-        if results is None:
-            raise StopAsyncIteration
-        return results
 
 
 class AsyncExtractions:
@@ -188,17 +171,16 @@ class AsyncExtractions:
 
     def wait_many(
         self,
-        batches: Iterable[BatchRef | str],
+        batches: Iterable[BatchRef | str] | AsyncIterable[BatchRef | str],
         *,
         timeout: Seconds | None = None,
         poll_interval: Seconds = 2.0,
         max_poll_interval: Seconds = 15.0,
         backoff: float = 1.5,
-    ) -> AsyncIterator[BatchResults]:
+    ) -> AsyncBatchIterator:
         """Iterate over the results of many batches as they finish. See `Extractions.wait_many`."""
         options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
-        named = name_batches("extraction", batches)
-        return AsyncBatchIterator(self._raw.wait_many(named, options))
+        return AsyncBatchIterator(self._raw, "extraction", batches, options)
 
     @overload
     async def run(
@@ -382,17 +364,16 @@ class AsyncClassifications:
 
     def wait_many(
         self,
-        batches: Iterable[BatchRef | str],
+        batches: Iterable[BatchRef | str] | AsyncIterable[BatchRef | str],
         *,
         timeout: Seconds | None = None,
         poll_interval: Seconds = 2.0,
         max_poll_interval: Seconds = 15.0,
         backoff: float = 1.5,
-    ) -> AsyncIterator[BatchResults]:
+    ) -> AsyncBatchIterator:
         """Iterate over results of many batches as they finish. See `Classifications.wait_many`."""
         options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
-        named = name_batches("classification", batches)
-        return AsyncBatchIterator(self._raw.wait_many(named, options))
+        return AsyncBatchIterator(self._raw, "classification", batches, options)
 
     async def run(
         self,

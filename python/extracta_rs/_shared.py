@@ -223,6 +223,27 @@ class BaseClient:
 
         return unwrap(body, header, self._secrets())
 
+    def deliver(self, event: WebhookEvent) -> int:
+        """End the waits of this client for the batches that a webhook brings the results of.
+
+        It does not block, and on asyncio it is not awaited. Polling goes on for everything else,
+        and each wait ends once, with whichever came first. The results are the signed files of
+        the delivery. Where the batch may have more files than these (it was not uploaded by this
+        client, or a delivery brings only some), the service is asked at once instead. A delivery
+        that is sent again, by the service or by anybody, ends nothing twice; an old one of a batch
+        that is still waited for ends that wait with the files as they were then.
+
+        Args:
+            event: what `unwrap` returned.
+
+        Returns:
+            How many waits it ended: of `wait`, `wait_many`, `run` and `run_many` in this process.
+
+        Raises:
+            ClientClosedError: the client is closed.
+        """
+        return self._raw.deliver(event._unwrapped)
+
     def _secrets(self) -> str | bytes | Sequence[str | bytes]:
         if self._webhook_secret is None:
             raise ConfigurationError("webhook_secret: there is none; pass it to the client")

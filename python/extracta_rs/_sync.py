@@ -15,19 +15,18 @@ from ._shared import (
     field_list,
     given,
     id_list,
-    name_batches,
     several,
     template_name,
     wait_options,
 )
+from ._waits import BatchIterator
 from .models import BatchRef, BatchResults, Classification, Extraction, UploadedFile
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
-    from ._core import WaitMany
     from ._parse import ParsedResults
     from .journal import Journal
     from .models import FileInput
@@ -64,22 +63,6 @@ class Batch(BatchRef):
         """Wait until the batch is finished; see `Extractions.wait`."""
         options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
         return self._client._raw.wait(*self._name(), options, on_progress).wait()
-
-
-class BatchIterator:
-    """Gives the results of batches as they finish."""
-
-    def __init__(self, raw: WaitMany) -> None:
-        self._raw = raw
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> BatchResults:
-        results = self._raw.next().wait()
-        if results is None:
-            raise StopIteration
-        return results
 
 
 class Extractions:
@@ -296,11 +279,13 @@ class Extractions:
         poll_interval: Seconds = 2.0,
         max_poll_interval: Seconds = 15.0,
         backoff: float = 1.5,
-    ) -> Iterator[BatchResults]:
+    ) -> BatchIterator:
         """Wait for many batches; iterate over the results as they finish.
 
         Args:
-            batches: batches or their tokens, all of extractions.
+            batches: batches or their tokens, all of extractions. An iterable without a length, such
+                as a generator or `iter(queue.get, None)`, is iterated over on a thread of its own
+                while the waiting goes on.
             timeout: seconds to wait in all; None for no limit.
             poll_interval: seconds before the first request for a batch.
             max_poll_interval: the most seconds between two requests for a batch.
@@ -308,11 +293,11 @@ class Extractions:
 
         Returns:
             An iterator over `BatchResults`. A batch that fails raises from the iterator's next
-            step; catch it and iterate on for the others.
+            step; catch it and iterate on for the others. What an iterable without a length
+            raises is raised behind the last result. `close()` stops the waiting.
         """
         options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
-        named = name_batches("extraction", batches)
-        return BatchIterator(self._raw.wait_many(named, options))
+        return BatchIterator(self._raw, "extraction", batches, options)
 
     @overload
     def run(
@@ -658,11 +643,12 @@ class Classifications:
         poll_interval: Seconds = 2.0,
         max_poll_interval: Seconds = 15.0,
         backoff: float = 1.5,
-    ) -> Iterator[BatchResults]:
+    ) -> BatchIterator:
         """Wait for many batches; iterate over the results as they finish.
 
         Args:
-            batches: batches or their tokens, all of classifications.
+            batches: batches or their tokens, all of classifications; an iterable as for
+                `Extractions.wait_many`.
             timeout: seconds to wait in all; None for no limit.
             poll_interval: seconds before the first request for a batch.
             max_poll_interval: the most seconds between two requests for a batch.
@@ -670,11 +656,11 @@ class Classifications:
 
         Returns:
             An iterator over `BatchResults`. A batch that fails raises from the iterator's next
-            step; catch it and iterate on for the others.
+            step; catch it and iterate on for the others. What an iterable without a length
+            raises is raised behind the last result. `close()` stops the waiting.
         """
         options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
-        named = name_batches("classification", batches)
-        return BatchIterator(self._raw.wait_many(named, options))
+        return BatchIterator(self._raw, "classification", batches, options)
 
     def run(
         self,

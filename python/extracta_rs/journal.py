@@ -156,8 +156,7 @@ class Journal:
             raise ValueError("nothing to retry: pass unknown=True, failed=True, or both")
         freed = self._raw.retry_unknown() if unknown else 0
         for document in self._failed() if failed else ():
-            self._raw.retry_document(document._id)
-            freed += 1
+            freed += self._raw.retry_document(document._id, document.batch_id or "")
         return freed
 
     def _failed(self) -> list[JournalDocument]:

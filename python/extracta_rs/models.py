@@ -13,7 +13,9 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias, TypeVar
 
 from . import _core
+from ._core import FileResult
 from .exceptions import BatchFailedError
+from .tables._methods import Tabular
 
 if TYPE_CHECKING:
     from typing import Self
@@ -140,124 +142,8 @@ class UploadedFile:
         return self._data
 
 
-class FileResult:
-    """What became of one file: a read-only view of the vendor's JSON.
-
-    Args:
-        data: the vendor's JSON of the file, as a dict.
-    """
-
-    # Not a dataclass: of thousands of files in an answer most attributes are never asked for.
-    __slots__ = ("_data",)
-
-    def __init__(self, data: dict[str, Any]) -> None:
-        self._data = data
-
-    @property
-    def file_id(self) -> str | None:
-        """The service's id of the file."""
-        return _text(self._data.get("fileId"))
-
-    @property
-    def file_name(self) -> str | None:
-        """The name it was uploaded with."""
-        return _text(self._data.get("fileName"))
-
-    @property
-    def status(self) -> str | None:
-        """One of "waiting", "processing", "processed", "failed", or a word not known here."""
-        return _text(self._data.get("status"))
-
-    @property
-    def result(self) -> dict[str, Any]:
-        """The extracted fields by key, as the vendor sent them; empty where there are none (yet).
-
-        For a classification `confidence` and `documentType`.
-        """
-        return _mapping(self._data.get("result")) or {}
-
-    @property
-    def url(self) -> str | None:
-        """Where the service keeps the document."""
-        return _text(self._data.get("url"))
-
-    @property
-    def error(self) -> str | None:
-        """Why the file failed, where the service says so."""
-        return _text(self._data.get("error"))
-
-    @property
-    def extraction(self) -> BatchRef | None:
-        """The batch of the linked extraction, where a classification has one."""
-        linked = _mapping(self._data.get("extraction")) or {}
-        batch_id = _text(linked.get("batchId"))
-        if not batch_id:
-            return None
-        return BatchRef(
-            extraction_id=_text(linked.get("extractionId")),
-            batch_id=batch_id,
-            file_id=_text(linked.get("fileId")),
-        )
-
-    @property
-    def extraction_id(self) -> str | None:
-        """The extraction, where the file names it (webhooks do)."""
-        return _text(self._data.get("extractionId"))
-
-    @property
-    def classification_id(self) -> str | None:
-        """The classification, where the file names it."""
-        return _text(self._data.get("classificationId"))
-
-    @property
-    def batch_id(self) -> str | None:
-        """The batch, where the file names it (webhooks do)."""
-        return _text(self._data.get("batchId"))
-
-    def parse(
-        self,
-        model: type[T],
-        *,
-        decimal: DecimalMark | None = None,
-        day_first: bool | None = None,
-    ) -> T:
-        """Read the result as a type of yours.
-
-        Args:
-            model: a pydantic v2 model, a dataclass or a TypedDict, as for `fields_from`.
-            decimal: the decimal mark of numbers such as "1,234" that do not tell it themselves.
-            day_first: whether dates such as "01/02/2025" have their day first. Where the two are
-                None the other values of the file decide; where they do not it is an error.
-
-        Returns:
-            One of `model`.
-
-        Raises:
-            ParseError: the file has no result, or values that cannot be read: all are named.
-            TypeError: `model` has something that the vendor's fields cannot say.
-        """
-        from ._parse import parse_file
-
-        return parse_file(self, model, decimal, day_first)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the vendor's JSON of the file, untouched."""
-        return self._data
-
-    def __eq__(self, other: object) -> bool:
-        return self._data == other._data if isinstance(other, FileResult) else NotImplemented
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return (
-            f"FileResult(file_id={self.file_id!r}, file_name={self.file_name!r}, "
-            f"status={self.status!r}, result={self.result!r}, error={self.error!r})"
-        )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchResults:
+class BatchResults(Tabular):
     """The results of a batch, as far as they are there. Iterates over its files.
 
     Attributes:

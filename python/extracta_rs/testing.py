@@ -224,8 +224,8 @@ class Emulator:
 
     A file's result follows its template: each field's `example`, or a value of its `type` that is
     the same for the same `seed` and file name. Ids follow the `seed` too. A batch is finished once
-    `processing_time` has passed since its last upload and `polls_until_finished` requests for its
-    results were answered "waiting". A classification's `documentType` is the one whose
+    `processing_time` has passed since its last upload and `polls_until_finished` looks at it were
+    answered "waiting". A classification's `documentType` is the one whose
     `uniqueWords` are met most often in the file, else one that follows the `seed`.
 
     Args:
@@ -234,7 +234,10 @@ class Emulator:
             is repeated up to three times.
         webhook_secret: the secret that announcements are signed with.
         processing_time: seconds (or a timedelta) from an upload to its results.
-        polls_until_finished: how many requests for a batch's results are answered "waiting".
+        polls_until_finished: how many looks at a batch are answered "waiting": requests for its
+            results, and views of its extraction where these show batches.
+        show_batches: whether `viewExtraction` shows the extraction's batches; whether the vendor's
+            does is not documented for certain.
         results: results instead of the default ones: a dict by file name, or a callable
             `(file_name, content, template)` that returns a dict, or None for the default. It is
             called from a thread of the emulator, which Python waits for at exit; `content` is at
@@ -256,6 +259,7 @@ class Emulator:
         webhook_secret: str = "E_AI_K_test",  # noqa: S107  a secret for tests only
         processing_time: float | timedelta = 0.0,
         polls_until_finished: int = 0,
+        show_batches: bool = True,
         results: Results | None = None,
         fail_files: Iterable[str] = (),
         seed: int = 0,
@@ -270,6 +274,7 @@ class Emulator:
         self._webhook_secret = webhook_secret
         self._processing_time = _seconds(processing_time)
         self._polls_until_finished = polls_until_finished
+        self._show_batches = show_batches
         self._results = results
         self._fail_files = [fail_files] if isinstance(fail_files, str) else list(fail_files)
         self._seed = seed
@@ -329,6 +334,7 @@ class Emulator:
             webhook_secret=self._webhook_secret,
             processing_time=self._processing_time,
             polls_until_finished=self._polls_until_finished,
+            show_batches=self._show_batches,
             fail_files=self._fail_files,
             seed=self._seed % 2**64,
             legacy_webhook=self._legacy_webhook,

@@ -77,8 +77,8 @@ class WebhookEvent:
     `files` and `dedupe_keys` come from the signed part. `event`, and `feature` and `action` with
     it, do not: whoever can touch the delivery can change them, so decide by `files`.
 
-    Python's objects are made from `raw` when they are first asked for: an application that stores
-    `raw` and answers at once pays for the verification alone.
+    Its objects are made when it is unwrapped: to store a body and answer at once,
+    `verify_signature` is enough.
     """
 
     _unwrapped: _core.Unwrapped
@@ -110,10 +110,10 @@ class WebhookEvent:
         """The part of `event` behind its first dot, or None."""
         return (self.event or "").partition(".")[2] or None
 
-    @cached_property
+    @property
     def files(self) -> list[FileResult]:
         """The files, in the vendor's order."""
-        return [FileResult(file) for file in self._data["result"]]
+        return self._unwrapped.files()
 
     @cached_property
     def dedupe_keys(self) -> list[str]:

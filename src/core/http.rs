@@ -3,7 +3,8 @@
 //! Never follows a redirect (the API key would go along), never reads more than a limit, and tells
 //! of each failure whether the request may have reached the service.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
@@ -20,6 +21,9 @@ use super::upload::{Activity, Multipart};
 
 /// The largest answer that is read, in bytes once decompressed.
 pub(crate) const MAX_ANSWER: usize = 64 << 20;
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// The most that is reserved for a body because its length was announced.
+const MAX_TRUSTED: usize = 1 << 20;
 const EXCERPT: usize = 2048;
 /// The largest body that is looked into for an error's message.
 const MAX_MESSAGE: usize = 1 << 20;
@@ -116,6 +120,8 @@ impl Answer {
 pub(crate) struct Http {
     client: reqwest::Client,
     base_url: String,
+    /// The addresses that were asked for, parsed.
+    urls: Mutex<HashMap<&'static str, reqwest::Url>>,
     authorization: HeaderValue,
     timeout: Duration,
     connect_timeout: Duration,
@@ -150,6 +156,7 @@ impl Http {
         Ok(Self {
             client,
             base_url,
+            urls: Mutex::default(),
             authorization: bearer(&config.api_key)?,
             timeout: config.timeout,
             connect_timeout: config.connect_timeout,
@@ -173,31 +180,33 @@ impl Http {
         body: Body,
     ) -> Result<Answer> {
         let call = endpoint.call();
-        let mut request = self
-            .client
-            .request(endpoint.verb.method(), format!("{}{}", self.base_url, endpoint.path))
-            .header(AUTHORIZATION, self.authorization.clone());
+        let mut request = reqwest::Request::new(endpoint.verb.method(), self.url(endpoint)?);
+        let headers = request.headers_mut();
+        headers.insert(AUTHORIZATION, self.authorization.clone());
         let mut upload = None;
         match body {
             Body::Empty => {}
             Body::Json(json) => {
-                request = request.header(CONTENT_TYPE, "application/json").body(json);
+                headers.insert(CONTENT_TYPE, JSON);
+                *request.body_mut() = Some(json.into());
             }
             Body::Multipart(multipart) => {
                 upload = Some(multipart.activity());
-                request = request.header(CONTENT_TYPE, multipart.content_type());
+                headers.insert(CONTENT_TYPE, form_header(&multipart.content_type())?);
                 if let Some(length) = multipart.length() {
-                    request = request.header(CONTENT_LENGTH, length);
+                    headers.insert(CONTENT_LENGTH, length.into());
                 }
-                request = request.body(reqwest::Body::wrap_stream(multipart.into_stream()));
+                *request.body_mut() = Some(reqwest::Body::wrap_stream(multipart.into_stream()));
             }
         }
         let started = Instant::now();
+        // Boxed, for it is large and thousands of waits would hold it while they only wait.
+        let exchange = Box::pin(self.exchange(call, request));
         let result = match &upload {
-            Some(activity) => self.while_active(call, activity, self.exchange(call, request)).await,
-            None => timeout(self.timeout, self.exchange(call, request))
-                .await
-                .unwrap_or_else(|_| Err(self.timed_out(call))),
+            Some(activity) => self.while_active(call, activity, exchange).await,
+            None => {
+                timeout(self.timeout, exchange).await.unwrap_or_else(|_| Err(self.timed_out(call)))
+            }
         };
         log_outcome(call, started.elapsed(), &result);
         // A source that could not be read explains the broken connection that followed from it.
@@ -205,6 +214,18 @@ impl Http {
             Some(failure) => Err(failure),
             None => result,
         }
+    }
+
+    /// Parsing an address takes as long as all else that a request needs before it is sent.
+    fn url(&self, endpoint: Endpoint) -> Result<reqwest::Url> {
+        let mut urls = self.urls.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(url) = urls.get(endpoint.path) {
+            return Ok(url.clone());
+        }
+        let url = reqwest::Url::parse(&format!("{}{}", self.base_url, endpoint.path));
+        let url = url.map_err(|error| cannot_use_base_url(&format!("is not a URL: {error}")))?;
+        urls.insert(endpoint.path, url.clone());
+        Ok(url)
     }
 
     /// An answer as if it had come.
@@ -221,9 +242,8 @@ impl Http {
         &self,
         call: Call,
         activity: &Activity,
-        exchange: impl Future<Output = Result<Answer>>,
+        mut exchange: impl Future<Output = Result<Answer>> + Unpin,
     ) -> Result<Answer> {
-        let mut exchange = std::pin::pin!(exchange);
         loop {
             let limit = activity.last() + self.timeout;
             tokio::select! {
@@ -237,13 +257,17 @@ impl Http {
         }
     }
 
-    async fn exchange(&self, call: Call, request: reqwest::RequestBuilder) -> Result<Answer> {
-        let mut response = request.send().await.map_err(|error| self.broken(call, &error))?;
+    async fn exchange(&self, call: Call, request: reqwest::Request) -> Result<Answer> {
+        let mut response =
+            self.client.execute(request).await.map_err(|error| self.broken(call, &error))?;
         let status = response.status().as_u16();
         let retry_after = header(&response, &RETRY_AFTER)
             .and_then(|value| parse_retry_after(&value, SystemTime::now()));
         let location = header(&response, &LOCATION);
-        let mut body = BytesMut::new();
+        let announced = response.content_length().unwrap_or_default();
+        // Announced, not there yet: a server that lies gets no more than this.
+        let capacity = usize::try_from(announced).unwrap_or(usize::MAX).min(MAX_TRUSTED);
+        let mut body = BytesMut::with_capacity(capacity);
         while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(call, &error))? {
             if body.len() + chunk.len() > MAX_ANSWER {
                 let answer = self.answer(call, status, body.freeze());
@@ -274,7 +298,22 @@ impl Http {
         if error.is_timeout() && !sent {
             return Error::Timeout { call, sent, limit: self.connect_timeout };
         }
-        Error::Connection { call, sent, detail: root_cause(error) }
+        let detail = if sent { root_cause(error) } else { unreached(error) };
+        Error::Connection { call, sent, detail }
+    }
+}
+
+/// Why there is no connection, and to which host.
+fn unreached(error: &reqwest::Error) -> String {
+    let reason = root_cause(error);
+    let advice = if reason.contains("UnknownIssuer") {
+        "; where you trust this server, pass the certificate of its issuer as ca_bundle"
+    } else {
+        ""
+    };
+    match error.url().and_then(reqwest::Url::host_str) {
+        Some(host) => format!("cannot connect to {host}: {reason}{advice}"),
+        None => format!("{reason}{advice}"),
     }
 }
 
@@ -300,6 +339,10 @@ fn cannot_build(error: &reqwest::Error) -> Error {
     Error::Config { setting: "client", reason }
 }
 
+fn cannot_use_base_url(reason: &str) -> Error {
+    Error::Config { setting: "base_url", reason: reason.to_owned() }
+}
+
 /// How far a base URL leads.
 struct Reach {
     loopback: bool,
@@ -307,7 +350,7 @@ struct Reach {
 }
 
 fn check_base_url(config: &Config) -> Result<(String, Reach)> {
-    let wrong = |reason: &str| Error::Config { setting: "base_url", reason: reason.to_owned() };
+    let wrong = cannot_use_base_url;
     let url = reqwest::Url::parse(config.base_url.trim())
         .map_err(|error| wrong(&format!("is not a URL: {error}")))?;
     if !url.username().is_empty() || url.password().is_some() {
@@ -375,6 +418,11 @@ fn bearer(key: &ApiKey) -> Result<HeaderValue> {
     })?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+fn form_header(content_type: &str) -> Result<HeaderValue> {
+    HeaderValue::try_from(content_type)
+        .map_err(|_| Error::Input(format!("{content_type:?} cannot be sent in a header")))
 }
 
 fn header(response: &reqwest::Response, name: &reqwest::header::HeaderName) -> Option<String> {

@@ -5,10 +5,10 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::{Mutex as Lock, MutexGuard as LockGuard, PoisonError};
+use std::sync::{Arc, Mutex as Lock, MutexGuard as LockGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::error::Result;
@@ -18,34 +18,34 @@ use super::pace::{Load, Pace};
 #[derive(Debug)]
 pub struct Gate {
     /// Held by whose turn it is; the others stand in line.
-    line: Mutex<()>,
+    line: Arc<Mutex<()>>,
     pace: Lock<Pace>,
     off: bool,
 }
 
 /// Leave to send one request. Dropped unused, it counts for nothing.
 #[derive(Debug)]
-pub struct Turn<'a> {
-    gate: &'a Gate,
+pub struct Turn {
+    gate: Arc<Gate>,
     /// None where the gate is off.
-    place: Option<MutexGuard<'a, ()>>,
+    place: Option<OwnedMutexGuard<()>>,
 }
 
 impl Gate {
     /// A gate with this least spacing; zero lets everything through, whatever the answers.
     #[must_use]
     pub fn new(least: Duration) -> Self {
-        Self { line: Mutex::new(()), pace: Lock::new(Pace::new(least)), off: least.is_zero() }
+        Self { line: Arc::default(), pace: Lock::new(Pace::new(least)), off: least.is_zero() }
     }
 
     /// Stands in line until the next request may go out.
-    pub async fn turn(&self) -> Turn<'_> {
+    pub async fn turn(self: &Arc<Self>) -> Turn {
         if self.off {
-            return Turn { gate: self, place: None };
+            return Turn { gate: self.clone(), place: None };
         }
-        let place = self.line.lock().await;
+        let place = self.line.clone().lock_owned().await;
         self.open().await;
-        Turn { gate: self, place: Some(place) }
+        Turn { gate: self.clone(), place: Some(place) }
     }
 
     /// The answer to a request that hung may put off the moment that was slept until.
@@ -81,7 +81,7 @@ impl Gate {
     }
 }
 
-impl Turn<'_> {
+impl Turn {
     /// Runs the request.
     pub async fn run<T>(self, request: impl Future<Output = Result<T>>) -> Result<T> {
         let Self { gate, place: Some(place) } = self else { return request.await };

@@ -57,11 +57,15 @@ impl Batch {
         }
     }
 
-    /// The status that a template's `batches` show.
-    pub(super) fn status(&self, settings: &Settings) -> &'static str {
+    /// The status that a template's `batches` show, which counts as a look at the batch, and
+    /// whether it was the last "waiting".
+    pub(super) fn status(&mut self, settings: &Settings) -> (&'static str, bool) {
         match self.progress(settings) {
-            Progress::PollsToGo | Progress::TimeToGo(_) => "waiting",
-            Progress::Due | Progress::Finished => "processed",
+            Progress::PollsToGo | Progress::TimeToGo(_) => {
+                self.polls = self.polls.saturating_add(1);
+                ("waiting", self.polls == settings.polls_until_finished)
+            }
+            Progress::Due | Progress::Finished => ("processed", false),
         }
     }
 

@@ -49,7 +49,7 @@ pub trait ResultSource: Send + Sync {
         file_name: &str,
         content: &[u8],
         template: &Value,
-    ) -> Result<Option<Value>, String>;
+    ) -> Result<Option<Arc<Value>>, String>;
 
     /// Whether `result` looks at `content`; it is not kept otherwise.
     fn reads_content(&self) -> bool {
@@ -57,9 +57,9 @@ pub trait ResultSource: Send + Sync {
     }
 }
 
-/// Results by file name.
-impl<S: std::hash::BuildHasher + Send + Sync> ResultSource for HashMap<String, Value, S> {
-    fn result(&self, name: &str, _: &[u8], _: &Value) -> Result<Option<Value>, String> {
+/// Results by file name; the files of a name share theirs.
+impl<S: std::hash::BuildHasher + Send + Sync> ResultSource for HashMap<String, Arc<Value>, S> {
+    fn result(&self, name: &str, _: &[u8], _: &Value) -> Result<Option<Arc<Value>>, String> {
         Ok(self.get(name).cloned())
     }
 
@@ -79,8 +79,11 @@ pub struct Settings {
     pub webhook_secret: String,
     /// The time from an upload until its batch is finished.
     pub processing_time: Duration,
-    /// How many requests for a batch's results are answered "waiting" before it is finished.
+    /// How many looks at a batch (requests for its results, or views that show it) are answered
+    /// "waiting" before it is finished.
     pub polls_until_finished: u32,
+    /// Whether `viewExtraction` shows the batches.
+    pub show_batches: bool,
     /// The names of files whose processing fails.
     pub fail_files: Vec<String>,
     /// Varies ids and default results; equal seeds give equal ones.
@@ -99,6 +102,7 @@ impl Default for Settings {
             webhook_secret: "E_AI_K_test".to_owned(),
             processing_time: Duration::ZERO,
             polls_until_finished: 0,
+            show_batches: true,
             fail_files: Vec::new(),
             seed: 0,
             legacy_webhook: false,

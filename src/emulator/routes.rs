@@ -98,7 +98,7 @@ fn create(shared: &Shared, kind: Kind, fields: &Object) -> Result<Reply, Refusal
     Ok(json!({"status": "created", "createdAt": unix_millis(), kind.id_key(): id}).into())
 }
 
-fn view(shared: &Shared, kind: Kind, fields: &Object) -> Result<Reply, Refusal> {
+fn view(shared: &Arc<Shared>, kind: Kind, fields: &Object) -> Result<Reply, Refusal> {
     let id = required(fields, kind.id_key())?;
     let mut state = shared.state();
     let template = state.template(kind, id)?;
@@ -111,11 +111,15 @@ fn view(shared: &Shared, kind: Kind, fields: &Object) -> Result<Reply, Refusal> 
                 .into(),
         );
     }
-    let batches = batch_ids.into_iter().filter_map(|batch_id| {
-        let status = state.batches.get(&batch_id)?.status(&shared.settings);
-        Some((batch_id, json!({"status": status})))
-    });
-    let batches: Object = batches.collect();
+    let mut batches = Object::new();
+    for batch_id in batch_ids.into_iter().filter(|_| shared.settings.show_batches) {
+        let Some(batch) = state.batches.get_mut(&batch_id) else { continue };
+        let (status, last) = batch.status(&shared.settings);
+        if last {
+            shared.announce_when_due(batch_id.clone());
+        }
+        batches.insert(batch_id, json!({"status": status}));
+    }
     if let (Some(details), false) = (details.as_object_mut(), batches.is_empty()) {
         details.insert("batches".to_owned(), Value::Object(batches));
     }

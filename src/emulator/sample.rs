@@ -2,6 +2,8 @@
 //! templates give equal results, or its failure. Templates come from clients, and lists within
 //! lists multiply: a result's size is bounded.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::endpoint::Kind;
@@ -12,7 +14,7 @@ const MOST_BYTES: usize = 1 << 20;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Outcome {
-    Processed(Value),
+    Processed(Arc<Value>),
     Failed(String),
 }
 
@@ -34,10 +36,10 @@ pub(super) fn outcome(
         }
     }
     let seed = shared.settings.seed;
-    Outcome::Processed(match kind {
+    Outcome::Processed(Arc::new(match kind {
         Kind::Extraction => extraction(seed, file_name, details),
         Kind::Classification => classification(seed, file_name, content, details),
-    })
+    }))
 }
 
 /// The extraction that the chosen document type is linked to.

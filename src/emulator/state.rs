@@ -202,7 +202,7 @@ impl File {
         match &self.outcome {
             Some(Outcome::Processed(result)) => {
                 put("status", json!("processed"));
-                put("result", result.clone());
+                put("result", Value::clone(result));
             }
             Some(Outcome::Failed(reason)) => {
                 put("status", json!("failed"));

@@ -36,6 +36,13 @@ pub(super) fn batch_key(
     BatchKey::new(target(py, kind, id)?, batch_id).map_err(|error| errors::to_python(py, error))
 }
 
+pub(super) fn batch_keys(
+    py: Python<'_>,
+    batches: Vec<(String, String, String)>,
+) -> PyResult<Vec<BatchKey>> {
+    batches.into_iter().map(|(kind, id, batch_id)| batch_key(py, &kind, id, batch_id)).collect()
+}
+
 pub(super) fn json_of(details: &Bound<'_, PyDict>) -> PyResult<(String, serde_json::Value)> {
     let text = python_to_json(details)?;
     let value = serde_json::from_str(&text)

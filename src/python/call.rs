@@ -1,33 +1,44 @@
 //! A call: one future of the core behind two faces, `wait()` that blocks and `await`.
 //!
-//! Both release the interpreter while the work goes on, both end it when they are interrupted:
-//! a signal or an exception of a callback here, a cancelled future there.
+//! The work is done on the runtime's threads, whoever asks: what a request wakes is woken there,
+//! and its caller only once. Both faces release the interpreter while the work goes on, both end
+//! it when they are interrupted: a signal or an exception of a callback in one, a cancelled or
+//! dropped task in the other.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use tokio_util::sync::CancellationToken;
+use pyo3::types::PyTraceback;
+use pyo3::{PyTypeInfo as _, intern};
+use tokio::task::AbortHandle;
 
-use super::deliver::{Item, Resolve, Waiter};
+use super::deliver::Waiter;
+use super::landing::Landing;
 use super::progress::Progress;
-use super::runtime::{self, Blocked, Inside, Runtime};
+use super::runtime::{self, Blocked, Runtime};
 use super::{errors, log};
 use crate::core::error::{Error, Result};
 
 /// Ctrl-C ends a blocking wait after no more than this.
 const TICK: Duration = Duration::from_millis(100);
 
+/// Makes a call's result, or raises its error.
+type Resolve = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+
 /// What a call came to.
-enum Outcome {
+pub(super) enum Outcome {
     Answer(Resolve),
     Failed(Error),
+    /// A callback raised.
+    Raised(PyErr),
     Panicked,
 }
 
@@ -36,11 +47,25 @@ impl Outcome {
         match self {
             Self::Answer(convert) => convert(py),
             Self::Failed(error) => Err(errors::to_python(py, error)),
+            Self::Raised(error) => Err(error),
             Self::Panicked => {
                 Err(PyRuntimeError::new_err("internal error in extracta_rs: please report it"))
             }
         }
     }
+}
+
+/// Who is told how a call goes, from a thread of the runtime.
+pub(super) trait Caller: Send + Sync + 'static {
+    /// Whether it must be told when nothing will come any more.
+    const BLOCKS: bool;
+
+    /// Takes what the call came to, once.
+    fn ended(self: Arc<Self>, runtime: &Runtime, outcome: Outcome);
+    /// There is something to tell.
+    fn progress(self: &Arc<Self>, runtime: &Runtime, progress: &Arc<Progress>);
+    /// Nothing will come any more: the interpreter is ending.
+    fn closing(&self);
 }
 
 /// An operation that has not begun: `wait()` runs it and blocks, `await` runs it on the loop.
@@ -52,13 +77,6 @@ pub(super) struct Call {
 struct Work {
     future: BoxFuture<'static, Result<Resolve>>,
     progress: Option<Arc<Progress>>,
-}
-
-enum Turn {
-    Done(Result<Resolve>),
-    Progress,
-    Tick,
-    Closing,
 }
 
 impl Call {
@@ -94,55 +112,132 @@ impl Call {
     }
 
     /// Start the operation and return an iterator for `await`.
-    fn __await__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn __await__(&self, py: Python<'_>) -> PyResult<Awaited> {
         let work = self.take()?;
         let runtime = runtime::current(py)?;
         let event_loop = running_loop(py)?;
-        let future = event_loop.call_method0("create_future")?;
-        let cancel = CancellationToken::new();
-        future.call_method1("add_done_callback", (Cancel { token: cancel.clone() },))?;
-        let waiter =
-            Waiter { event_loop: event_loop.unbind(), future: future.clone().unbind(), cancel };
-        let spawned = drive(runtime.clone(), work, Arc::new(waiter));
-        runtime.handle().spawn(spawned);
-        future.call_method0("__await__")
+        let future = event_loop.call_method0(intern!(py, "create_future"))?;
+        let waiter = Arc::new(Waiter::new(event_loop.unbind(), future.unbind()));
+        let started = Started::new(runtime, work, waiter.clone());
+        waiter.abort_with(started.task.clone());
+        Ok(Awaited { started, waiter, asleep: AtomicBool::new(false) })
     }
 }
 
-/// Told by asyncio that a future is done or cancelled.
+/// What `await` steps through: the future that the task shall sleep on, then the result.
+///
+/// Not the future's own iterator: this one sees that its task was cancelled or dropped without a
+/// callback on the future, which would cost more than all the rest.
 #[pyclass(frozen, module = "extracta_rs._core")]
-struct Cancel {
-    token: CancellationToken,
+struct Awaited {
+    started: Started,
+    waiter: Arc<Waiter>,
+    asleep: AtomicBool,
 }
 
 #[pymethods]
-impl Cancel {
-    fn __call__(&self, _future: &Bound<'_, PyAny>) {
-        self.token.cancel();
+impl Awaited {
+    fn __iter__(this: Py<Self>) -> Py<Self> {
+        this
+    }
+
+    /// The future, marked as `await` marks it, or the result as what `StopIteration` carries.
+    fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        if let Some(outcome) = self.waiter.take() {
+            let value = outcome.into_python(py)?;
+            // None is what StopIteration carries by itself.
+            return if value.is_none(py) { Ok(None) } else { Err(stop(value)) };
+        }
+        if self.asleep.swap(true, Ordering::Relaxed) {
+            return Err(PyRuntimeError::new_err("this call was resumed before it had ended"));
+        }
+        let future = self.waiter.future();
+        future.setattr(py, intern!(py, "_asyncio_future_blocking"), true)?;
+        Ok(Some(future.clone_ref(py)))
+    }
+
+    #[pyo3(signature = (kind, value=None, traceback=None))]
+    fn throw(
+        &self,
+        kind: Bound<'_, PyAny>,
+        value: Option<Bound<'_, PyAny>>,
+        traceback: Option<Bound<'_, PyTraceback>>,
+    ) -> PyResult<Py<PyAny>> {
+        self.close();
+        let py = kind.py();
+        let is_error = |value: &Bound<'_, PyAny>| {
+            value.is_instance(&pyo3::exceptions::PyBaseException::type_object(py))
+        };
+        let error = match value {
+            Some(value) if is_error(&value)? => value,
+            Some(value) => kind.call1((value,))?,
+            None if is_error(&kind)? => kind,
+            None => kind.call0()?,
+        };
+        let error = PyErr::from_value(error);
+        if traceback.is_some() {
+            error.set_traceback(py, traceback);
+        }
+        Err(error)
+    }
+
+    fn close(&self) {
+        if self.waiter.is_open() {
+            self.started.end();
+        }
     }
 }
 
-async fn drive(runtime: Arc<Runtime>, work: Work, waiter: Arc<Waiter>) {
-    let mut future = AssertUnwindSafe(work.future).catch_unwind();
-    let progress = work.progress;
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn stop(value: Py<PyAny>) -> PyErr {
+    PyStopIteration::new_err((value,))
+}
+
+/// A call on the runtime's threads.
+struct Started {
+    runtime: Arc<Runtime>,
+    task: AbortHandle,
+}
+
+impl Started {
+    fn new(runtime: Arc<Runtime>, work: Work, caller: Arc<impl Caller>) -> Self {
+        let task = runtime.handle().spawn(drive(runtime.clone(), work, caller)).abort_handle();
+        Self { runtime, task }
+    }
+
+    /// Ends it, wherever it stands.
+    fn end(&self) {
+        // A forked child has a copy of the parent's tasks, and nothing that could end them.
+        if self.runtime.is_here() {
+            self.task.abort();
+        }
+    }
+}
+
+async fn drive<C: Caller>(runtime: Arc<Runtime>, work: Work, caller: Arc<C>) {
+    let Work { future, progress } = work;
+    let mut future = AssertUnwindSafe(future).catch_unwind();
     let ended = loop {
         tokio::select! {
             biased;
-            () = runtime.closing.cancelled() => return,
-            () = waiter.cancel.cancelled() => return,
             ended = &mut future => break ended,
+            () = runtime.closing.cancelled(), if C::BLOCKS => return caller.closing(),
             () = changed(progress.as_deref()) => {
                 if let Some(progress) = &progress {
-                    runtime.send(Item::Progress(waiter.clone(), progress.clone()));
+                    caller.progress(&runtime, progress);
                 }
             }
         }
     };
     if let Some(progress) = progress {
-        runtime.send(Item::Progress(waiter.clone(), progress));
+        caller.progress(&runtime, &progress);
     }
-    let outcome = outcome(ended);
-    runtime.send(Item::Done(waiter, Box::new(|py| outcome.into_python(py))));
+    caller.ended(&runtime, outcome(ended));
 }
 
 fn outcome(ended: std::thread::Result<Result<Resolve>>) -> Outcome {
@@ -160,10 +255,12 @@ async fn changed(progress: Option<&Progress>) {
     }
 }
 
-async fn run(future: &mut Inside<BoxFuture<'static, Result<Resolve>>>) -> Result<Resolve> {
-    match future.get() {
-        Some(future) => future.await,
-        None => std::future::pending().await,
+/// Ends the work of a blocked thread that leaves before it is done.
+struct EndOnDrop(Started);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
@@ -171,22 +268,15 @@ async fn run(future: &mut Inside<BoxFuture<'static, Result<Resolve>>>) -> Result
 fn block(runtime: &Arc<Runtime>, work: Work, main: bool) -> PyResult<Outcome> {
     let Work { future, progress } = work;
     let blocked = Blocked::new(runtime);
-    let mut future = Inside::new(future, runtime.clone());
+    let landing = Arc::new(Landing::default());
+    let future = landing.clone().keeping_records(future).boxed();
+    let work = Work { future, progress: progress.clone() };
+    let started = EndOnDrop(Started::new(runtime.clone(), work, landing.clone()));
     let mut next_tick = Instant::now() + TICK;
     loop {
-        let (turn, records) = log::keep(|| {
-            runtime.handle().block_on(async {
-                tokio::select! {
-                    biased;
-                    () = runtime.closing.cancelled() => Turn::Closing,
-                    ended = run(&mut future) => Turn::Done(ended),
-                    () = changed(progress.as_deref()) => Turn::Progress,
-                    () = tokio::time::sleep_until(next_tick.into()) => Turn::Tick,
-                }
-            })
-        });
-        if matches!(turn, Turn::Closing) {
-            drop(future);
+        let news = landing.wait_until(next_tick);
+        if news.closing {
+            drop(started);
             drop(blocked);
             return Err(runtime::ending(main));
         }
@@ -194,23 +284,20 @@ fn block(runtime: &Arc<Runtime>, work: Work, main: bool) -> PyResult<Outcome> {
         if tick {
             next_tick = Instant::now() + TICK;
         }
-        let told = progress.is_some() && matches!(turn, Turn::Done(_) | Turn::Progress);
-        if (tick && main) || told || !records.is_empty() {
+        if (tick && main) || news.progress || !news.records.is_empty() {
             Python::attach(|py| -> PyResult<()> {
-                for record in &records {
+                for record in &news.records {
                     log::emit(py, record);
                 }
-                if let Some(progress) = progress.as_ref().filter(|_| told) {
+                if let Some(progress) = progress.as_ref().filter(|_| news.progress) {
                     progress.tell(py)?;
                 }
                 // A result that has come is not given up for a signal: Python sees to that next.
-                if main && !matches!(turn, Turn::Done(_)) { py.check_signals() } else { Ok(()) }
+                if main && news.outcome.is_none() { py.check_signals() } else { Ok(()) }
             })?;
         }
-        match turn {
-            Turn::Done(Ok(convert)) => return Ok(Outcome::Answer(convert)),
-            Turn::Done(Err(error)) => return Ok(Outcome::Failed(error)),
-            _ => {}
+        if let Some(outcome) = news.outcome {
+            return Ok(outcome);
         }
     }
 }

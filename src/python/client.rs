@@ -5,15 +5,18 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::FutureExt as _;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::{
-    batch_key, callback, json_of, kind_of, positive, seconds, setting, target, wait_options,
+    batch_key, batch_keys, callback, json_of, kind_of, positive, seconds, setting, target,
+    wait_options,
 };
 use super::call::Call;
 use super::progress::Progress;
+use super::unwrapped::Unwrapped;
 use super::waiting::WaitMany;
 use super::{errors, files, load, runtime};
 use crate::core::api;
@@ -57,11 +60,12 @@ impl Client {
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        let operation = operation(self.core(py)?);
+        // Boxed before it is wrapped: each wrapping would hold it twice.
+        let mut operation = operation(self.core(py)?).boxed();
         let closed = self.closed.clone();
         let operation = async move {
             tokio::select! {
-                result = operation => result,
+                result = &mut operation => result,
                 () = closed.cancelled() => Err(Error::Closed("the client was closed")),
             }
         };
@@ -255,23 +259,24 @@ impl Client {
         self.call(py, operation, progress, |py, answer| load::results(py, &answer))
     }
 
+    /// End waits with the signed files of a delivery; returns how many.
+    fn deliver(&self, py: Python<'_>, unwrapped: &Unwrapped) -> PyResult<usize> {
+        let core = self.core(py)?;
+        let message = unwrapped.message(py);
+        Ok(py.detach(|| poll::deliver(&core, message)))
+    }
+
     fn wait_many(
         &self,
         py: Python<'_>,
         batches: Vec<(String, String, String)>,
         options: (Option<f64>, f64, f64, f64),
     ) -> PyResult<WaitMany> {
-        let keys = batches
-            .into_iter()
-            .map(|(kind, id, batch_id)| batch_key(py, &kind, id, batch_id))
-            .collect::<PyResult<Vec<_>>>()?;
+        let keys = batch_keys(py, batches)?;
         let runtime = runtime::current(py)?;
         let _inside = runtime.handle().enter();
         let many = poll::Many::new(&self.core(py)?, wait_options(py, options)?);
-        for key in keys {
-            many.add(key);
-        }
-        many.close();
+        many.add(keys);
         WaitMany::new(py, many, self.closed.clone())
     }
 

@@ -4,81 +4,183 @@
 //! verified: the last of equal keys counts, lone surrogates are kept, and deep nesting costs no
 //! stack.
 
+use std::ops::RangeInclusive;
+
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString};
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString};
 
-use crate::core::javascript::{Event, Reader, Text};
+use super::memory::{Memory, NONE};
+use crate::core::javascript::{Event, Reader};
 
 /// Other threads of Python may run each time that so many bytes were read: 10 MB take 40 ms.
 const PAUSE: usize = 256 * 1024;
-/// Longer strings than this, in bytes, hardly come twice.
-const SHORT: usize = 32;
-
-enum Open<'py> {
-    List(Bound<'py, PyList>),
-    Dict(Bound<'py, PyDict>, Option<Bound<'py, PyString>>),
-}
 
 /// Builds the value of a JSON text; `ValueError` where it is none.
 pub(super) fn json_to_python<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyAny>> {
-    let mut reader = Reader::new(text);
-    let mut strings = Strings::new(py, text.len());
-    let mut open: Vec<Open<'py>> = Vec::new();
+    let mut builder = Builder {
+        py,
+        reader: Reader::new(text),
+        memory: Memory::new(py, text.len()),
+        open: Vec::with_capacity(8),
+        values: Vec::with_capacity(64),
+        names: Vec::with_capacity(64),
+    };
     let mut rest = if text.len() > PAUSE { Some(Uncollected::new(py)?) } else { None };
     let mut pause = PAUSE;
     loop {
-        if reader.offset() > pause {
+        if builder.reader.offset() > pause {
             drop(rest.take());
             py.detach(|| ());
             rest = Some(Uncollected::new(py)?);
-            pause = reader.offset() + PAUSE;
+            pause = builder.reader.offset() + PAUSE;
+        }
+        builder.step()?;
+        if builder.open.is_empty() {
+            return builder.finish();
+        }
+    }
+}
+
+/// Of how many members objects are made as copies of the last one that had the same names: smaller
+/// ones fit into an empty dict, larger ones are rare.
+const FORMS: RangeInclusive<usize> = 6..=64;
+
+/// A list or a dict whose end was not read yet.
+struct Open {
+    is_object: bool,
+    /// Where its values and its names start.
+    values: usize,
+    names: usize,
+    /// The place of the key under which it stands.
+    under: usize,
+    /// The place of its last key, and of the key that is expected next.
+    key: usize,
+    expected: usize,
+}
+
+/// Lists and dicts are made at their end, when it is known how many values they have.
+struct Builder<'py, 'a> {
+    py: Python<'py>,
+    reader: Reader<'a>,
+    memory: Memory<'py, 'a>,
+    open: Vec<Open>,
+    /// Of all that is open.
+    values: Vec<Bound<'py, PyAny>>,
+    names: Vec<Bound<'py, PyString>>,
+}
+
+impl<'py> Builder<'py, '_> {
+    /// Reads on by one event, or by a key and its string that were both expected.
+    #[inline]
+    fn step(&mut self) -> PyResult<()> {
+        if self.expected() {
+            return Ok(());
         }
         // Looked at where it is: moving it costs more than all the rest.
-        let next = &reader.next_event();
-        let value = match next {
-            Ok(Some(event)) => match event {
-                Event::String(text) => strings.get(*text)?.into_any(),
-                Event::Number(text) => number(py, text)?,
-                Event::Null => py.None().into_bound(py),
-                Event::Bool(value) => PyBool::new(py, *value).to_owned().into_any(),
+        let value = match &self.reader.next_event() {
+            Ok(Some(event)) => match *event {
+                Event::String(text) => {
+                    let place = self.open.last().map_or(NONE, |open| open.key);
+                    self.memory.string(place, text, self.reader.spelling())?.into_any()
+                }
+                Event::Number(text) => number(self.py, text)?,
+                Event::Null => self.py.None().into_bound(self.py),
+                Event::Bool(value) => PyBool::new(self.py, value).to_owned().into_any(),
                 Event::Key(text) => {
-                    if let Some(Open::Dict(_, next)) = open.last_mut() {
-                        *next = Some(strings.get(*text)?);
-                    }
-                    continue;
+                    let (place, name) = self.memory.learn(text, self.reader.spelling())?;
+                    self.learned(place, name);
+                    return Ok(());
                 }
-                Event::StartArray => {
-                    open.push(Open::List(PyList::empty(py)));
-                    continue;
+                Event::StartArray | Event::StartObject => {
+                    self.start(*event == Event::StartObject);
+                    return Ok(());
                 }
-                Event::StartObject => {
-                    open.push(Open::Dict(PyDict::new(py), None));
-                    continue;
-                }
-                Event::EndArray | Event::EndObject => match open.pop() {
-                    Some(Open::List(list)) => list.into_any(),
-                    Some(Open::Dict(dict, _)) => dict.into_any(),
-                    None => return Err(PyValueError::new_err("unbalanced JSON")),
-                },
+                Event::EndArray | Event::EndObject => self.end()?,
             },
             Ok(None) => return Err(PyValueError::new_err("the JSON ends early")),
             Err(error) => return Err(PyValueError::new_err(error.to_string())),
         };
-        match open.last_mut() {
-            Some(Open::List(list)) => list.append(value)?,
-            Some(Open::Dict(dict, key)) => {
-                if let Some(key) = key.take() {
-                    dict.set_item(key, value)?;
-                }
+        self.values.push(value);
+        Ok(())
+    }
+
+    /// Takes the key that is expected, if it comes, and the value that it had the last time, if
+    /// that comes, too. Tells whether both came.
+    #[inline]
+    fn expected(&mut self) -> bool {
+        let Some(open) = self.open.last_mut() else { return false };
+        let Some(key) = self.memory.key(open.expected) else { return false };
+        if !self.reader.next_is_key(&key.member) {
+            return false;
+        }
+        self.names.push(key.name.bind(self.py).clone());
+        open.key = open.expected;
+        open.expected = key.next;
+        match self.memory.value(open.key) {
+            Some((quoted, string)) if self.reader.next_is_string(quoted) => {
+                self.values.push(string.clone().into_any());
+                true
             }
-            None => {
-                // Only white space may follow.
-                return match reader.next_event() {
-                    Ok(_) => Ok(value),
-                    Err(error) => Err(PyValueError::new_err(error.to_string())),
-                };
+            _ => false,
+        }
+    }
+
+    fn learned(&mut self, place: usize, name: Bound<'py, PyString>) {
+        self.names.push(name);
+        let Some(open) = self.open.last_mut() else { return };
+        if open.names + 1 == self.names.len() {
+            self.memory.expect_first(open.under, place);
+        } else {
+            self.memory.expect_next(open.key, place);
+        }
+        open.key = place;
+        open.expected = self.memory.key(place).map_or(NONE, |key| key.next);
+    }
+
+    fn start(&mut self, is_object: bool) {
+        let under = self.open.last().map_or(NONE, |open| open.key);
+        self.open.push(Open {
+            is_object,
+            values: self.values.len(),
+            names: self.names.len(),
+            under,
+            // The elements of a list stand under its key.
+            key: under,
+            expected: if is_object { self.memory.first(under) } else { NONE },
+        });
+    }
+
+    fn end(&mut self) -> PyResult<Bound<'py, PyAny>> {
+        let Some(open) = self.open.pop() else {
+            return Err(PyValueError::new_err("unbalanced JSON"));
+        };
+        let values = self.values.drain(open.values..);
+        if !open.is_object {
+            return Ok(PyList::new(self.py, values)?.into_any());
+        }
+        let names = self.names.get(open.names..).unwrap_or_default();
+        let dict = if FORMS.contains(&names.len()) {
+            let dict = self.memory.dict(open.under, names)?;
+            if dict.is_empty() {
+                self.memory.form(open.under, names, &dict);
             }
+            dict
+        } else {
+            PyDict::new(self.py)
+        };
+        for (name, value) in self.names.drain(open.names..).zip(values) {
+            dict.set_item(name, value)?;
+        }
+        Ok(dict.into_any())
+    }
+
+    fn finish(mut self) -> PyResult<Bound<'py, PyAny>> {
+        // Only white space may follow.
+        match (self.reader.next_event(), self.values.pop()) {
+            (Ok(None), Some(value)) => Ok(value),
+            (Err(error), _) => Err(PyValueError::new_err(error.to_string())),
+            _ => Err(PyValueError::new_err("the JSON ends early")),
         }
     }
 }
@@ -107,68 +209,48 @@ impl Drop for Uncollected<'_> {
     }
 }
 
-/// Keys come again and again, and so do statuses, ids and currencies: each short string is made
-/// once, unless another one takes its slot.
-struct Strings<'py, 'a> {
-    py: Python<'py>,
-    slots: Vec<Option<(&'a str, Bound<'py, PyString>)>>,
-}
-
-impl<'py, 'a> Strings<'py, 'a> {
-    fn new(py: Python<'py>, text_len: usize) -> Self {
-        let slots = (text_len / 32).clamp(16, 512).next_power_of_two();
-        Self { py, slots: vec![const { None }; slots] }
-    }
-
-    #[inline]
-    fn get(&mut self, text: Text<'a>) -> PyResult<Bound<'py, PyString>> {
-        let Some(plain) = text.plain().filter(|plain| plain.len() <= SHORT) else {
-            return string(self.py, text);
-        };
-        let place = usize::from(hash(plain.as_bytes())) & (self.slots.len() - 1);
-        match self.slots.get_mut(place) {
-            Some(Some((known, string))) if *known == plain => Ok(string.clone()),
-            slot => {
-                let string = PyString::new(self.py, plain);
-                if let Some(slot) = slot {
-                    *slot = Some((plain, string.clone()));
-                }
-                Ok(string)
-            }
-        }
-    }
-}
-
-#[inline]
-fn hash(key: &[u8]) -> u16 {
-    const ODD: u64 = 0x517c_c1b7_2722_0a95;
-    let mut word = key.len() as u64;
-    if let (Some(first), Some(last)) = (key.first_chunk::<4>(), key.last_chunk::<4>()) {
-        word ^= u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last));
-    } else {
-        word = key.iter().fold(word, |word, &byte| word << 8 | u64::from(byte));
-    }
-    let [.., high, low] = word.wrapping_mul(ODD).rotate_left(16).to_be_bytes();
-    u16::from_be_bytes([high, low])
-}
-
-fn string<'py>(py: Python<'py>, text: Text<'_>) -> PyResult<Bound<'py, PyString>> {
-    if let Some(plain) = text.plain() {
-        return Ok(PyString::new(py, plain));
-    }
-    let decoded = text.decode();
-    match std::str::from_utf8(&decoded) {
-        Ok(text) => Ok(PyString::new(py, text)),
-        // A lone surrogate, as JavaScript makes when it cuts an emoji in two.
-        Err(_) => PyString::from_encoded_object(
-            &PyBytes::new(py, &decoded),
-            Some(c"utf-8"),
-            Some(c"surrogatepass"),
-        ),
-    }
-}
+/// Powers of ten that are doubles.
+const TENS: [f64; 16] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 
 fn number<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAny>> {
+    let (negative, digits) = match text.as_bytes() {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    match short_number(digits) {
+        Some((value, None)) => {
+            let value = if negative { -value } else { value };
+            Ok(value.into_pyobject(py)?.into_any())
+        }
+        Some((value, Some(tens))) => {
+            #[expect(clippy::cast_precision_loss, reason = "15 digits are less than 2^53")]
+            let value = value as f64 / tens;
+            Ok(PyFloat::new(py, if negative { -value } else { value }).into_any())
+        }
+        None => other_number(py, text),
+    }
+}
+
+/// The digits of a number of at most 16 bytes without an exponent, and where it has a point, what
+/// divides them. Both are doubles, so that their quotient is rounded correctly.
+#[inline]
+fn short_number(digits: &[u8]) -> Option<(i64, Option<f64>)> {
+    if digits.len() > TENS.len() {
+        return None;
+    }
+    let (mut value, mut decimals) = (0, None);
+    for (at, byte) in digits.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => value = value * 10 + i64::from(byte - b'0'),
+            b'.' => decimals = digits.len().checked_sub(at + 1),
+            _ => return None,
+        }
+    }
+    Some((value, decimals.and_then(|decimals| TENS.get(decimals).copied())))
+}
+
+fn other_number<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAny>> {
     if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
         if let Ok(small) = text.parse::<i64>() {
             return Ok(small.into_pyobject(py)?.into_any());

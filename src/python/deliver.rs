@@ -4,23 +4,23 @@
 //! a loop cost more than a result. A loop that is closed has nobody left to tell.
 
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use pyo3::intern;
 use pyo3::prelude::*;
-use tokio_util::sync::CancellationToken;
+use tokio::task::AbortHandle;
 
+use super::call::{Caller, Outcome};
 use super::log::{self, Record};
 use super::progress::Progress;
+use super::runtime::Runtime;
 
 const MOST: usize = 4096;
 
-/// Makes a call's result, or raises its error.
-pub(super) type Resolve = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
-
 /// What the thread is told.
 pub(super) enum Item {
-    /// A call has ended; what it came to is made on the loop's thread.
-    Done(Arc<Waiter>, Resolve),
+    /// A call has ended; what it came to is made by the task that awaits it.
+    Done(Arc<Waiter>),
     /// A call has something to tell.
     Progress(Arc<Waiter>, Arc<Progress>),
     /// Something to log.
@@ -29,11 +29,93 @@ pub(super) enum Item {
     End,
 }
 
-/// An asyncio future that waits for a call.
+/// A task of asyncio that waits for a call.
 pub(super) struct Waiter {
-    pub(super) event_loop: Py<PyAny>,
-    pub(super) future: Py<PyAny>,
-    pub(super) cancel: CancellationToken,
+    event_loop: Py<PyAny>,
+    future: Py<PyAny>,
+    task: OnceLock<AbortHandle>,
+    slot: Mutex<Slot>,
+}
+
+enum Slot {
+    Open,
+    Come(Outcome),
+    Taken,
+}
+
+impl Waiter {
+    /// `future` only wakes the task; what has come is in the slot.
+    pub(super) fn new(event_loop: Py<PyAny>, future: Py<PyAny>) -> Self {
+        Self { event_loop, future, task: OnceLock::new(), slot: Mutex::new(Slot::Open) }
+    }
+
+    pub(super) fn abort_with(&self, task: AbortHandle) {
+        // Set once, by whoever has started the call.
+        let _ = self.task.set(task);
+    }
+
+    pub(super) fn future(&self) -> &Py<PyAny> {
+        &self.future
+    }
+
+    /// Whether nothing has come.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(*self.slot(), Slot::Open)
+    }
+
+    /// What has come, once.
+    pub(super) fn take(&self) -> Option<Outcome> {
+        let mut slot = self.slot();
+        match std::mem::replace(&mut *slot, Slot::Taken) {
+            Slot::Come(outcome) => Some(outcome),
+            other => {
+                *slot = other;
+                None
+            }
+        }
+    }
+
+    fn put(&self, outcome: Outcome) {
+        let mut slot = self.slot();
+        if matches!(*slot, Slot::Open) {
+            *slot = Slot::Come(outcome);
+        }
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn abort(&self) {
+        if let Some(task) = self.task.get() {
+            task.abort();
+        }
+    }
+
+    fn wake(&self, py: Python<'_>) -> PyResult<()> {
+        let future = self.future.bind(py);
+        let woken = future.call_method1(intern!(py, "set_result"), (py.None(),));
+        match woken {
+            // Its task was cancelled, or a callback has raised.
+            Err(_) if future.call_method0(intern!(py, "done"))?.is_truthy()? => Ok(()),
+            woken => woken.map(drop),
+        }
+    }
+}
+
+impl Caller for Waiter {
+    const BLOCKS: bool = false;
+
+    fn ended(self: Arc<Self>, runtime: &Runtime, outcome: Outcome) {
+        self.put(outcome);
+        runtime.send(Item::Done(self));
+    }
+
+    fn progress(self: &Arc<Self>, runtime: &Runtime, progress: &Arc<Progress>) {
+        runtime.send(Item::Progress(self.clone(), progress.clone()));
+    }
+
+    fn closing(&self) {}
 }
 
 pub(super) fn run(inbox: &Receiver<Item>) {
@@ -51,7 +133,7 @@ fn hand_over(py: Python<'_>, items: Vec<Item>) {
     let mut loops: Vec<(Py<PyAny>, Vec<Item>)> = Vec::new();
     for item in items {
         let waiter = match &item {
-            Item::Done(waiter, _) | Item::Progress(waiter, _) => waiter,
+            Item::Done(waiter) | Item::Progress(waiter, _) => waiter,
             Item::Log(record) => {
                 log::emit(py, record);
                 continue;
@@ -64,22 +146,25 @@ fn hand_over(py: Python<'_>, items: Vec<Item>) {
         }
     }
     for (event_loop, items) in loops {
-        let cancels: Vec<_> = items.iter().filter_map(Item::cancel).collect();
+        let waiters: Vec<_> = items.iter().filter_map(Item::still_working).collect();
         let delivery = Delivery { items: Mutex::new(items) };
-        let called = Bound::new(py, delivery)
-            .and_then(|delivery| event_loop.call_method1(py, "call_soon_threadsafe", (delivery,)));
+        let called = Bound::new(py, delivery).and_then(|delivery| {
+            event_loop.call_method1(py, intern!(py, "call_soon_threadsafe"), (delivery,))
+        });
         if called.is_err() {
             // The loop is closed: nobody waits for what these calls still do.
-            cancels.iter().for_each(CancellationToken::cancel);
+            for waiter in waiters {
+                waiter.abort();
+            }
         }
     }
 }
 
 impl Item {
-    fn cancel(&self) -> Option<CancellationToken> {
+    fn still_working(&self) -> Option<Arc<Waiter>> {
         match self {
-            Self::Done(waiter, _) | Self::Progress(waiter, _) => Some(waiter.cancel.clone()),
-            Self::Log(_) | Self::End => None,
+            Self::Progress(waiter, _) => Some(waiter.clone()),
+            Self::Done(_) | Self::Log(_) | Self::End => None,
         }
     }
 }
@@ -96,30 +181,17 @@ impl Delivery {
         let items = std::mem::take(&mut *self.items.lock().unwrap_or_else(PoisonError::into_inner));
         for item in items {
             match item {
-                Item::Done(waiter, resolve) => waiter.resolve(py, resolve(py))?,
+                Item::Done(waiter) => waiter.wake(py)?,
                 Item::Progress(waiter, progress) => {
                     if let Err(error) = progress.tell(py) {
-                        waiter.cancel.cancel();
-                        waiter.resolve(py, Err(error))?;
+                        waiter.abort();
+                        waiter.put(Outcome::Raised(error));
+                        waiter.wake(py)?;
                     }
                 }
                 Item::Log(_) | Item::End => {}
             }
         }
-        Ok(())
-    }
-}
-
-impl Waiter {
-    fn resolve(&self, py: Python<'_>, result: PyResult<Py<PyAny>>) -> PyResult<()> {
-        let future = self.future.bind(py);
-        if future.call_method0("done")?.is_truthy()? {
-            return Ok(());
-        }
-        match result {
-            Ok(value) => future.call_method1("set_result", (value,))?,
-            Err(error) => future.call_method1("set_exception", (error,))?,
-        };
         Ok(())
     }
 }

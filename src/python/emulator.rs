@@ -26,7 +26,7 @@ struct Emulator {
 impl Emulator {
     #[new]
     #[pyo3(signature = (*, api_key, webhook_url, webhook_secret, processing_time,
-                        polls_until_finished, fail_files, seed, legacy_webhook, results))]
+                        polls_until_finished, show_batches, fail_files, seed, legacy_webhook, results))]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn new(
         py: Python<'_>,
@@ -35,6 +35,7 @@ impl Emulator {
         webhook_secret: String,
         processing_time: f64,
         polls_until_finished: u32,
+        show_batches: bool,
         fail_files: Vec<String>,
         seed: u64,
         legacy_webhook: bool,
@@ -47,6 +48,7 @@ impl Emulator {
             webhook_secret,
             processing_time: seconds("processing_time", processing_time)?,
             polls_until_finished,
+            show_batches,
             fail_files,
             seed,
             legacy_webhook,

@@ -54,13 +54,19 @@ pub(super) fn open(drafts: Vec<Draft>) -> Result<Vec<Upload>> {
 
 /// The files of a run, each to be looked at when its turn comes.
 pub(super) fn planned(files: &Bound<'_, PyAny>) -> PyResult<Vec<crate::core::run::Planned>> {
-    let planned = drafts(files)?.into_iter().map(|draft| crate::core::run::Planned {
-        name: draft.name.clone(),
-        path: match &draft.content {
-            DraftContent::Path(path) => Some(path.clone()),
+    let planned = drafts(files)?.into_iter().map(|mut draft| {
+        let path = match &mut draft.content {
+            DraftContent::Path(path) => {
+                // The working directory may be another when the file's turn comes.
+                if let Ok(absolute) = std::path::absolute(&*path) {
+                    *path = absolute;
+                }
+                Some(path.clone())
+            }
             DraftContent::Bytes(_) | DraftContent::Object(_) => None,
-        },
-        open: Box::new(|| draft.open()),
+        };
+        let name = draft.name.clone();
+        crate::core::run::Planned { name, path, open: Box::new(|| draft.open()) }
     });
     Ok(planned.collect())
 }

@@ -155,9 +155,9 @@ impl Journal {
         self.with(py, core::Journal::retry_unknown)
     }
 
-    /// Free one document, to be uploaded anew.
-    fn retry_document(&self, py: Python<'_>, document: i64) -> PyResult<()> {
-        self.with(py, |journal| journal.retry_document(document))
+    /// Free one document of a finished batch, to be uploaded anew.
+    fn retry_document(&self, py: Python<'_>, document: i64, batch_id: &str) -> PyResult<bool> {
+        self.with(py, |journal| journal.retry_document(document, batch_id))
     }
 
     /// Look through the file for damage.

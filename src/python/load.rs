@@ -89,10 +89,15 @@ pub(super) fn unfinished(
 }
 
 fn load<'py>(py: Python<'py>, class: &str) -> PyResult<Bound<'py, PyAny>> {
+    model(py, class)?.getattr("_load")
+}
+
+/// A class of `extracta_rs.models`.
+pub(super) fn model<'py>(py: Python<'py>, class: &str) -> PyResult<Bound<'py, PyAny>> {
     static MODELS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
     let models =
         MODELS.get_or_try_init(py, || py.import("extracta_rs.models").map(Bound::unbind))?.bind(py);
-    models.getattr(class)?.getattr("_load")
+    models.getattr(class)
 }
 
 /// An answer that cannot be turned into Python's objects.

@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 
 use log::{Level, LevelFilter, Metadata};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
@@ -83,8 +84,8 @@ pub(super) fn refresh_level(py: Python<'_>) -> PyResult<()> {
     let modules =
         MODULES.get_or_try_init(py, || py.import("sys")?.getattr("modules").map(Bound::unbind))?;
     // Where nobody has imported `logging`, nobody has asked for more than warnings.
-    let level = if modules.bind(py).contains("logging")? {
-        logger(py)?.call_method0("getEffectiveLevel")?.extract::<i64>()?
+    let level = if modules.bind(py).contains(intern!(py, "logging"))? {
+        effective_level(logger(py)?)?
     } else {
         30
     };
@@ -96,6 +97,19 @@ pub(super) fn refresh_level(py: Python<'_>) -> PyResult<()> {
         _ => LevelFilter::Off,
     });
     Ok(())
+}
+
+/// What the logger's `getEffectiveLevel` says, without a call of Python's for each call of ours.
+fn effective_level(mut logger: Bound<'_, PyAny>) -> PyResult<i64> {
+    let py = logger.py();
+    loop {
+        let level: i64 = logger.getattr(intern!(py, "level"))?.extract()?;
+        let parent = logger.getattr(intern!(py, "parent"))?;
+        if level != 0 || parent.is_none() {
+            return Ok(level);
+        }
+        logger = parent;
+    }
 }
 
 /// Hands a record to Python's `logging`.

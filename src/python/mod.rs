@@ -1,7 +1,7 @@
 //! The Python module `extracta_rs._core`: a thin binding, no decisions.
 //!
-//! Signals, the interpreter's lock, cancellation, fork and exit live in `call`, `deliver` and
-//! `runtime`, and nowhere else.
+//! Signals, the interpreter's lock, cancellation, fork and exit live in `call`, `landing`,
+//! `deliver` and `runtime`, and nowhere else.
 
 use pyo3::prelude::*;
 
@@ -14,10 +14,13 @@ mod deliver;
 mod emulator;
 mod errors;
 mod explain;
+mod file;
 mod files;
 mod journal;
+mod landing;
 mod load;
 mod log;
+mod memory;
 mod progress;
 mod runtime;
 mod unwrapped;
@@ -35,6 +38,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(waiting::batch_token, module)?)?;
     module.add_function(wrap_pyfunction!(waiting::read_batch_token, module)?)?;
     module.add_function(wrap_pyfunction!(arguments::check_wait, module)?)?;
+    module.add_class::<file::FileResult>()?;
     webhook::register(module)?;
     unwrapped::register(module)?;
     module.add_function(wrap_pyfunction!(explain::explain_signature, module)?)?;

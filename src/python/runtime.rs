@@ -18,7 +18,9 @@ use super::deliver::{self, Item};
 use super::errors;
 use super::log;
 
-const WORKERS: usize = 2;
+/// One: waking a second for what takes microseconds costs more than it saves, and what takes longer
+/// (making Python's objects, reading files, hashing) is done elsewhere.
+const WORKERS: usize = 1;
 const CLOSING_LIMIT: Duration = Duration::from_secs(1);
 
 /// A process's threads.
@@ -59,6 +61,11 @@ pub(super) struct Inside<T> {
 impl<T> Inside<T> {
     pub(super) fn new(work: T, runtime: Arc<Runtime>) -> Self {
         Self { work: Some(work), runtime }
+    }
+
+    /// The work, to look at; `None` never before it is dropped.
+    pub(super) fn look(&self) -> Option<&T> {
+        self.work.as_ref()
     }
 
     /// The work; `None` never before it is dropped.
@@ -125,7 +132,7 @@ pub(super) fn current(py: Python<'_>) -> PyResult<Arc<Runtime>> {
     let mut state = state();
     let pid = std::process::id();
     match &*state {
-        State::Running(runtime, _) if runtime.is_here() => return Ok(runtime.clone()),
+        State::Running(runtime, _) if runtime.pid == pid => return Ok(runtime.clone()),
         State::Closed(closed) if *closed == pid => {
             drop(state);
             let main = is_main_thread(py)?;

@@ -1,12 +1,11 @@
 //! Binding of the wait on many batches, and of tokens.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
-use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::arguments::batch_key;
+use super::arguments::{batch_key, batch_keys};
 use super::call::Call;
 use super::runtime::{self, Inside};
 use super::{errors, load};
@@ -17,27 +16,61 @@ use crate::core::poll::Many;
 /// Batches that are waited on; `next()` is a `Call`.
 #[pyclass(frozen, module = "extracta_rs._core")]
 pub(super) struct WaitMany {
-    many: Arc<Mutex<Inside<Many>>>,
+    many: Mutex<Option<Arc<Inside<Many>>>>,
+    stopped: CancellationToken,
     closed: CancellationToken,
 }
 
 impl WaitMany {
     pub(super) fn new(py: Python<'_>, many: Many, closed: CancellationToken) -> PyResult<Self> {
-        let many = Inside::new(many, runtime::current(py)?);
-        Ok(Self { many: Arc::new(Mutex::new(many)), closed })
+        let many = Arc::new(Inside::new(many, runtime::current(py)?));
+        Ok(Self { many: Mutex::new(Some(many)), stopped: CancellationToken::new(), closed })
+    }
+
+    fn many(&self) -> Option<Arc<Inside<Many>>> {
+        self.many.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 #[pymethods]
 impl WaitMany {
+    /// Wait on these batches, too.
+    fn add(&self, py: Python<'_>, batches: Vec<(String, String, String)>) -> PyResult<()> {
+        let keys = batch_keys(py, batches)?;
+        if let Some(many) = self.many() {
+            let runtime = runtime::current(py)?;
+            let _inside = runtime.handle().enter();
+            if let Some(many) = many.look() {
+                many.add(keys);
+            }
+        }
+        Ok(())
+    }
+
+    /// No more batches will be added.
+    fn finish(&self) {
+        if let Some(many) = self.many()
+            && let Some(many) = many.look()
+        {
+            many.close();
+        }
+    }
+
+    /// Stop waiting, in other threads as well.
+    fn stop(&self) {
+        self.stopped.cancel();
+        drop(self.many.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
     /// The next batch that is finished, or None after the last.
     fn next(&self, py: Python<'_>) -> PyResult<Call> {
-        let (many, closed) = (self.many.clone(), self.closed.clone());
+        let (many, stopped, closed) = (self.many(), self.stopped.clone(), self.closed.clone());
         let operation = async move {
             tokio::select! {
-                next = async { many.lock().await.get()?.next().await } => {
+                next = async { many.as_deref()?.look()?.next().await } => {
                     next.map(|(_, answer)| answer).transpose()
                 }
+                () = stopped.cancelled() => Ok(None),
                 () = closed.cancelled() => Err(Error::Closed("the client was closed")),
             }
         };

@@ -197,9 +197,9 @@ impl ResultSource for Odd {
         name: &str,
         content: &[u8],
         template: &Value,
-    ) -> Result<Option<Value>, String> {
+    ) -> Result<Option<Arc<Value>>, String> {
         match name {
-            "own" => Ok(Some(json!({"size": content.len(), "name": template["name"]}))),
+            "own" => Ok(Some(Arc::new(json!({"size": content.len(), "name": template["name"]})))),
             "error" => Err("no luck".to_owned()),
             "panic" => panic!("on purpose"),
             _ => Ok(None),

@@ -18,12 +18,12 @@ fn refusal(status: u16, retry_after: Option<Duration>) -> Error {
     Error::Status { call, status, message: String::new(), body: String::new(), retry_after }
 }
 
-async fn pass<T>(gate: &Gate, request: impl Future<Output = Result<T>>) -> Result<T> {
+async fn pass<T>(gate: &Arc<Gate>, request: impl Future<Output = Result<T>>) -> Result<T> {
     gate.turn().await.run(request).await
 }
 
 /// Goes through the gate and tells when, in the time since `began`.
-async fn look(gate: &Gate, began: Instant) -> Duration {
+async fn look(gate: &Arc<Gate>, began: Instant) -> Duration {
     pass(gate, async { Ok(began.elapsed()) }).await.unwrap()
 }
 
@@ -35,7 +35,7 @@ fn spawn_looks(gate: &Arc<Gate>, began: Instant, count: usize) -> Vec<JoinHandle
     (0..count).map(spawn).collect()
 }
 
-async fn refuse(gate: &Gate, retry_after: Option<Duration>) {
+async fn refuse(gate: &Arc<Gate>, retry_after: Option<Duration>) {
     let refused: Result<()> = pass(gate, async { Err(refusal(429, retry_after)) }).await;
     assert!(refused.is_err());
 }
@@ -109,7 +109,7 @@ async fn a_request_that_hangs_holds_the_others_for_one_spacing_more() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dropped_request_counts_and_lets_the_next_one_through() {
-    let gate = Gate::new(SPACING);
+    let gate = Arc::new(Gate::new(SPACING));
     let began = Instant::now();
     let dropped = timeout(Duration::from_secs(1), pass(&gate, pending::<Result<()>>())).await;
     assert!(dropped.is_err());
@@ -198,7 +198,7 @@ async fn a_late_refusal_holds_who_is_about_to_go() {
 
 #[tokio::test(start_paused = true)]
 async fn the_deadline_holds_at_the_gate() {
-    let gate = Gate::new(SPACING);
+    let gate = Arc::new(Gate::new(SPACING));
     let began = Instant::now();
     refuse(&gate, Some(30 * SPACING)).await;
     assert!(timeout(SPACING, look(&gate, began)).await.is_err());
@@ -207,7 +207,7 @@ async fn the_deadline_holds_at_the_gate() {
 
 #[tokio::test(start_paused = true)]
 async fn what_fails_otherwise_changes_nothing() {
-    let gate = Gate::new(SPACING);
+    let gate = Arc::new(Gate::new(SPACING));
     let began = Instant::now();
     let call = Call { method: "POST", path: "/getBatchResults" };
     for error in [
@@ -223,7 +223,7 @@ async fn what_fails_otherwise_changes_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn no_spacing_means_no_gate() {
-    let gate = Gate::new(Duration::ZERO);
+    let gate = Arc::new(Gate::new(Duration::ZERO));
     let began = Instant::now();
     refuse(&gate, Some(SPACING)).await;
     let hung = pass(&gate, pending::<Result<()>>());

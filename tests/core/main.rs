@@ -10,7 +10,11 @@ mod exact;
 mod explain;
 mod gate;
 mod javascript;
+#[cfg(feature = "journal")]
+mod journal;
 mod limits;
+#[cfg(feature = "journal")]
+mod lost;
 mod pace;
 mod seeds;
 mod v8;

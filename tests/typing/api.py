@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,6 +30,7 @@ from extracta_rs import (
     UploadFile,
     WebhookEvent,
 )
+from extracta_rs.tables import to_csv, to_parquet, to_records
 from extracta_rs.testing import Delivery, Emulator, Request
 from extracta_rs.webhooks import SignatureReason
 
@@ -77,7 +79,8 @@ def blocking(path: Path) -> None:
         client.extractions.upload(made.extraction_id, "a.pdf", batch_id=batch.batch_id)
         assert_type(batch.wait(timeout=None, on_progress=lambda r: r.finished), BatchResults)
         assert_type(client.resume(batch.token()), Batch)
-        assert_type(client.extractions.wait_many([batch, "token"]), Iterator[BatchResults])
+        waiting: Iterator[BatchResults] = client.extractions.wait_many([batch, "token"])
+        assert_type(next(waiting), BatchResults)
         results = client.extractions.run(made.extraction_id, path, poll_interval=1)
         for file in results.raise_for_failures():
             assert_type(file, FileResult)
@@ -102,11 +105,8 @@ async def on_loop() -> None:
         assert_type(batch, AsyncBatch)
         assert_type(await batch.wait(), BatchResults)
         assert_type(await batch.results(), BatchResults)
-        assert_type(
-            await client.extractions.run("id", "a.pdf", parse=Invoice), ParsedResults[Invoice]
-        )
-        assert_type(await client.extractions.run("id", "a.pdf"), BatchResults)
-        assert_type(client.classifications.wait_many([batch]), AsyncIterator[BatchResults])
+        waiting: AsyncIterator[BatchResults] = client.classifications.wait_many([batch])
+        assert_type(await anext(waiting), BatchResults)
         async for results in client.classifications.wait_many([batch]):
             assert_type(results, BatchResults)
         async for found in client.extractions.run_many("id", "a.pdf", journal="j.db"):
@@ -133,6 +133,20 @@ def webhooks(body: bytes, header: str | None) -> None:
         assert_type(error.last_results, BatchResults | None)
     except extracta_rs.UploadOutcomeUnknownError as error:
         assert_type(error.sha256, list[str | None])
+
+
+def tabular(results: BatchResults, client: Client, path: Path) -> None:
+    assert_type(results.to_records(flatten=False)[0], dict[str, Any])
+    results.to_pandas(explode="items")
+    results.to_polars(columns=["total"])
+    results.to_arrow()  # pyright: ignore[reportUnknownMemberType]  # pyarrow has no types
+    assert_type(results.to_csv(path, excel=True), int)
+    assert_type(results.to_jsonl("-"), int)
+    with path.open("wb") as file, Journal("j.db") as journal:
+        assert_type(to_parquet(journal.results(), file, explode="items"), int)
+    to_csv(client.extractions.wait_many(["token"]), sys.stdout)
+    to_csv(client.extractions.run_many("id", "a.pdf", journal="j.db"), "out.csv")
+    to_records(extracta_rs.unwrap(b"", None, "secret").files)
 
 
 def emulated() -> None:

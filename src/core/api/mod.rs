@@ -16,8 +16,9 @@ use tokio::time::sleep;
 use super::config::Config;
 use super::error::{Error, Result};
 use super::http::{Answer, Body, Endpoint, Http, Verb};
-use super::limit::Gate;
+use super::limit::{Gate, Turn};
 use super::model::{BatchAnswer, BatchKey, Kind, Target, UploadAnswer, describe};
+use super::poll::{Watches, delivered};
 use super::retry::{self, Repeat};
 use super::upload::{Multipart, Progress, Upload};
 use endpoints as at;
@@ -30,8 +31,10 @@ pub struct Client {
 
 struct Shared {
     http: Http,
-    gate: Gate,
+    gate: Arc<Gate>,
     max_retries: u32,
+    max_connections: usize,
+    watches: Watches,
 }
 
 impl Client {
@@ -40,8 +43,10 @@ impl Client {
         Ok(Self {
             shared: Arc::new(Shared {
                 http: Http::new(config)?,
-                gate: Gate::new(config.min_poll_spacing),
+                gate: Arc::new(Gate::new(config.min_poll_spacing)),
                 max_retries: config.max_retries,
+                max_connections: config.max_connections,
+                watches: Watches::default(),
             }),
         })
     }
@@ -131,11 +136,32 @@ impl Client {
         read_results(key, &answer)
     }
 
+    /// The waits of this client.
+    pub(crate) fn watches(&self) -> &Watches {
+        &self.shared.watches
+    }
+
+    /// How many requests may be under way at once.
+    pub(crate) fn max_connections(&self) -> usize {
+        self.shared.max_connections
+    }
+
+    /// The limiter of requests for results.
+    pub(crate) fn gate(&self) -> &Arc<Gate> {
+        &self.shared.gate
+    }
+
     /// Asks for the results with a single request: a failed poll is the waiter's to judge.
-    pub(crate) async fn poll(&self, key: &BatchKey) -> Result<BatchAnswer> {
-        let body = results_body(key, None)?.to_string().into();
-        let answer = self.send_once(at::results(key.target.kind), Body::Json(body)).await?;
+    pub(crate) async fn poll(&self, turn: Turn, key: &BatchKey) -> Result<BatchAnswer> {
+        let body = results_body(key, None)?;
+        let answer = self.send_in_turn(turn, at::results(key.target.kind), &body).await?;
         read_results(key, &answer)
+    }
+
+    /// Looks at a template with a single request, in the place of many for results.
+    pub(crate) async fn sweep(&self, turn: Turn, target: &Target) -> Result<Bytes> {
+        let body = json!({ target.kind.id_key(): target.id });
+        Ok(self.send_in_turn(turn, at::view(target.kind), &body).await?.body)
     }
 
     /// Uploads files as a new batch, or into an existing one. Starts paid work.
@@ -156,6 +182,9 @@ impl Client {
         fields.extend(batch_id.map(|id| ("batchId", id)));
         let sent = self.send_files(at::upload(target.kind), &fields, files, progress).await;
         let outcome = sent.and_then(|answer| read_upload(target, &answer));
+        if let Ok(answer) = &outcome {
+            self.shared.watches.uploaded(&answer.key, delivered::file_ids(&answer.json));
+        }
         match outcome {
             Err(error) if !retry::surely_refused(&error) => {
                 Err(outcome_unknown(target, batch_id, files, error).await)
@@ -230,6 +259,12 @@ impl Client {
         let turn = gate.turn().await;
         let place = http.place().await?;
         turn.run(http.send(place, endpoint, body)).await
+    }
+
+    async fn send_in_turn(&self, turn: Turn, endpoint: Endpoint, body: &Value) -> Result<Answer> {
+        let http = &self.shared.http;
+        let place = http.place().await?;
+        turn.run(http.send(place, endpoint, Body::Json(body.to_string().into()))).await
     }
 
     /// Waits before the next attempt; `false` where there shall be none.

@@ -67,7 +67,8 @@ pub(super) struct Tracker<'a> {
 impl<'a> Tracker<'a> {
     /// Starts watching a text of less than 4 GiB.
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, open: Vec::new(), members: Vec::new(), plan: Plan::default() }
+        let members = Vec::with_capacity(FEW);
+        Self { text, open: Vec::with_capacity(4), members, plan: Plan::default() }
     }
 
     pub(super) fn plan(&self) -> &Plan {

@@ -10,5 +10,5 @@ mod schema;
 mod sqlite;
 
 pub use owner::Owner;
-pub use record::{Admitted, Claim, Counts, Document, Intent, NewDocument, Row, State};
+pub use record::{Admitted, Claim, Counts, Document, Intent, NewDocument, Row, State, Witnesses};
 pub use sqlite::Journal;

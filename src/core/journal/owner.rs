@@ -19,11 +19,17 @@ pub struct Owner {
 impl Owner {
     /// Begins to live.
     pub(super) fn new(journal: &Path) -> io::Result<Self> {
-        let name: String = std::iter::repeat_with(fastrand::alphanumeric).take(16).collect();
-        let path = place(journal, &name);
-        let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
-        file.lock()?;
-        Ok(Self { name, path, _file: file })
+        sweep(journal);
+        loop {
+            let name: String = std::iter::repeat_with(fastrand::alphanumeric).take(16).collect();
+            let path = place(journal, &name);
+            let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+            file.lock()?;
+            // Another run's sweep may have met the file before it was locked.
+            if path.try_exists()? {
+                return Ok(Self { name, path, _file: file });
+            }
+        }
     }
 
     /// How the journal names it.
@@ -55,6 +61,20 @@ pub(super) fn is_alive(journal: &Path, name: &str) -> io::Result<bool> {
         }
         Err(TryLockError::WouldBlock) => Ok(true),
         Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Removes the files that killed runs left. What goes wrong does no harm: they stay.
+fn sweep(journal: &Path) {
+    let (Some(folder), Some(own)) = (journal.parent(), journal.file_name()) else { return };
+    let prefix = place(Path::new(own), "");
+    let prefix = prefix.as_os_str().as_encoded_bytes();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let file = entry.file_name();
+        let name = file.as_encoded_bytes().strip_prefix(prefix).map(str::from_utf8);
+        if let Some(Ok(name)) = name {
+            let _ = is_alive(journal, name);
+        }
     }
 }
 

@@ -112,6 +112,15 @@ pub struct Document {
     pub note: Option<String>,
 }
 
+/// The batches that the service gave, and must know.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Witnesses {
+    /// Those in processing.
+    pub running: Vec<String>,
+    /// Those with results here; the service may have deleted them since.
+    pub finished: Vec<String>,
+}
+
 /// How many documents there are in each state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {

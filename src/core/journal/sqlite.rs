@@ -10,11 +10,14 @@ use rusqlite::{
 };
 
 use super::owner::{self, Owner};
-use super::record::{Admitted, Claim, Counts, Document, Intent, NewDocument, Row, State};
+use super::record::{
+    Admitted, Claim, Counts, Document, Intent, NewDocument, Row, State, Witnesses,
+};
 use super::schema::{APPLICATION_ID, STEPS};
 use crate::core::error::{Error, Result};
 use crate::core::model::{BatchKey, Kind, Target};
 
+const NO_DATABASE: &str = "not an SQLite file: name another file";
 /// How long one process waits for another to finish writing.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -34,9 +37,17 @@ impl Journal {
         if !create && !path.exists() {
             return Err(failed(&path, &"there is no such file"));
         }
+        if path.is_dir() {
+            return Err(failed(&path, &"a folder, not a file: name a file in it"));
+        }
+        if let Some(reason) = stub(&path) {
+            return Err(failed(&path, &reason));
+        }
         let opened = Connection::open_with_flags(&path, flags).and_then(prepare);
         match opened {
             Ok(Prepared::Ready(connection)) => {
+                // As SQLite does: whatever link it was opened by, runs find each other's locks.
+                let path = path.canonicalize().map_err(|error| failed(&path, &error))?;
                 let connection = Arc::new(Mutex::new(connection));
                 Ok(Self { path: Arc::new(path), connection })
             }
@@ -276,6 +287,24 @@ impl Journal {
         })
     }
 
+    /// The batches of a target that the service must know.
+    pub fn witnesses(&self, target: &Target) -> Result<Witnesses> {
+        self.read(|connection| {
+            let sql = "SELECT batch_id, state FROM batches WHERE kind = ? AND target = ?
+                       AND state IN ('uploaded', 'finished') AND batch_id IS NOT NULL";
+            let mut select = connection.prepare_cached(sql)?;
+            let mut rows = select.query([target.kind.name(), &target.id])?;
+            let mut found = Witnesses::default();
+            while let Some(row) = rows.next()? {
+                match state(&row.get::<_, String>(1)?)? {
+                    State::Finished => found.finished.push(row.get(0)?),
+                    _ => found.running.push(row.get(0)?),
+                }
+            }
+            Ok(found)
+        })
+    }
+
     /// Keeps which batches a target has that are not this journal's; `false` where an upload is
     /// open, so that one of them might be.
     pub fn keep_others(&self, target: &Target, batch_ids: &[String]) -> Result<bool> {
@@ -379,11 +408,14 @@ impl Journal {
         })
     }
 
-    /// Frees one document of a finished batch, to be uploaded anew.
-    pub fn retry_document(&self, document: i64) -> Result<()> {
+    /// Frees one document of a finished batch, to be uploaded anew; `false` where it is in no
+    /// such batch any more.
+    pub fn retry_document(&self, document: i64, batch_id: &str) -> Result<bool> {
         self.write(|transaction| {
-            let sql = "UPDATE documents SET batch = NULL, place = NULL, error = NULL WHERE id = ?";
-            transaction.execute(sql, [document]).map(drop)
+            let sql = "UPDATE documents SET batch = NULL, place = NULL, error = NULL
+                       WHERE id = ? AND batch IN (
+                       SELECT id FROM batches WHERE state = 'finished' AND batch_id = ?)";
+            Ok(transaction.execute(sql, params![document, batch_id])? > 0)
         })
     }
 
@@ -414,6 +446,26 @@ impl Journal {
         };
         write().map_err(|error| translated(&self.path, &error))
     }
+}
+
+/// Why a file must not be opened: what is shorter than `SQLite`'s smallest page would pass for a new
+/// file and be overwritten. No journal was ever so short, not even while it was made.
+fn stub(path: &Path) -> Option<String> {
+    const SMALLEST: u64 = 512;
+    const HEADER: &[u8] = b"SQLite format 3\0";
+    let size = |path: &Path| std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file);
+    let main = size(path)?.len();
+    if main >= SMALLEST {
+        return None;
+    }
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let has_log = size(Path::new(&log)).is_some_and(|log| log.len() > 0);
+    let begins = std::fs::read(path).ok()?;
+    if has_log || (main > 0 && begins.starts_with(HEADER)) {
+        return Some(damaged("it was cut short"));
+    }
+    (main > 0).then(|| NO_DATABASE.to_owned())
 }
 
 enum Prepared {
@@ -559,12 +611,17 @@ fn translated(path: &Path, error: &rusqlite::Error) -> Error {
     let text = error.to_string();
     let reason = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt) => damaged(&text),
-        Some(ErrorCode::NotADatabase) => "not an SQLite file: name another file".to_owned(),
+        Some(ErrorCode::NotADatabase) => NO_DATABASE.to_owned(),
         Some(ErrorCode::DiskFull) => {
             "the disk is full; the last step was not written, and nothing by halves. Make room, \
              then go on with the same journal"
                 .to_owned()
         }
+        Some(ErrorCode::SystemIoFailure) => format!(
+            "the disk does not take or give it ({text}); the last step was not written, and nothing \
+             by halves. See whether it is full, or a quota or limit is reached, then go on with the \
+             same journal"
+        ),
         Some(ErrorCode::DatabaseBusy) => {
             format!("another process has been writing for {} s", PATIENCE.as_secs())
         }

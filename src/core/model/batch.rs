@@ -52,6 +52,11 @@ fn state(status: &str) -> State {
     }
 }
 
+/// Whether a status says that nothing more will come.
+pub(crate) fn says_final(status: &str) -> bool {
+    state(status) == State::Final
+}
+
 impl BatchAnswer {
     /// Reads an answer; the error says in words what is wrong with it.
     pub fn parse(key: BatchKey, json: Bytes) -> Result<Self, String> {

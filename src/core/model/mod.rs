@@ -5,6 +5,6 @@
 mod batch;
 mod target;
 
-pub(crate) use batch::describe;
 pub use batch::{BatchAnswer, UploadAnswer};
+pub(crate) use batch::{describe, says_final};
 pub use target::{BatchKey, Kind, Target};

@@ -95,29 +95,45 @@ impl Watch {
             Outcome::Failed(error) if is_fatal(error) => return None,
             Outcome::Failed(error) => error.retry_after().unwrap_or_default(),
         };
-        let grown = self.interval.as_secs_f64() * self.options.backoff;
-        self.interval = Duration::try_from_secs_f64(grown)
-            .unwrap_or(self.options.max_poll_interval)
-            .min(self.options.max_poll_interval);
+        self.interval = longer(self.interval, &self.options);
         Some(self.at(now, self.interval, floor, chance))
     }
 
     /// The interval's end, but still a last look before the deadline, and never before the floor.
     fn at(&self, now: Instant, interval: Duration, floor: Duration, chance: f64) -> Instant {
-        let wanted = now + interval.mul_f64(1.0 + JITTER * chance);
-        let wanted = match (self.deadline, self.options.timeout) {
-            (Some(deadline), Some(timeout)) => {
-                let last_look = deadline.checked_sub(LAST_LOOK.min(timeout / 10)).unwrap_or(now);
-                if now < last_look { wanted.min(last_look) } else { wanted }
-            }
-            _ => wanted,
-        };
+        let wanted = now + jittered(interval, chance);
+        let wanted = self.last_look(now).map_or(wanted, |last_look| wanted.min(last_look));
         wanted.max(now + floor)
+    }
+
+    /// When to ask a last time before the deadline, if that is still to come.
+    #[must_use]
+    pub fn last_look(&self, now: Instant) -> Option<Instant> {
+        let before = LAST_LOOK.min(self.options.timeout? / 10);
+        self.deadline?.checked_sub(before).filter(|last_look| now < *last_look)
+    }
+
+    /// How it is paced.
+    #[must_use]
+    pub fn options(&self) -> Options {
+        self.options
     }
 }
 
+/// An interval a bit longer, so that waits drift apart.
+pub(super) fn jittered(interval: Duration, chance: f64) -> Duration {
+    interval.mul_f64(1.0 + JITTER * chance)
+}
+
+/// The interval after this one.
+pub(super) fn longer(interval: Duration, options: &Options) -> Duration {
+    let grown = interval.as_secs_f64() * options.backoff;
+    let grown = Duration::try_from_secs_f64(grown).unwrap_or(options.max_poll_interval);
+    grown.min(options.max_poll_interval)
+}
+
 /// Whether a failed poll means that every later one must fail as well.
-fn is_fatal(error: &Error) -> bool {
+pub(super) fn is_fatal(error: &Error) -> bool {
     match error {
         Error::Status { status, .. } => {
             (400..500).contains(status) && !matches!(status, 408 | 425 | 429)

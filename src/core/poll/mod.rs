@@ -3,8 +3,15 @@
 //! A failed poll does not end a wait, the deadline does; only an answer that no later poll could
 //! change (a wrong key, an unknown batch) ends it at once.
 
+mod board;
 pub mod decide;
+pub mod delivered;
 pub mod engine;
+pub mod listing;
+mod sink;
+mod sweep;
 
 pub use decide::Options;
-pub use engine::{Many, OnAnswer, wait};
+pub(crate) use engine::Watches;
+pub use engine::{Many, deliver, wait};
+pub use sink::OnAnswer;

@@ -1,7 +1,7 @@
 //! The one loop of a run: it decides what is done next, and does nothing that takes time itself.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, UnboundedSender, channel};
 use tokio::task::JoinSet;
@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::intake::{Arrived, Planned, Prepared, take_in};
-use super::look::{self, Verdict};
-use super::seek::{self, Found, Names, seek};
+use super::look::Verdict;
+use super::seek::{self, Found, Names, batch_ids, seek};
 use super::send::{Outcome, Sent, send};
 use super::{Options, Shared, blocking};
 use crate::core::error::{Error, Result, Unfinished};
@@ -105,11 +105,15 @@ impl Driver {
         };
         // An upload that is cut off would have to be looked for: those under way may end.
         self.shared.stopping.cancel();
+        let mut failed = None;
         while let Some(sent) = self.sending.join_next().await {
-            joined(sent)?;
+            failed = failed.or(joined(sent).err());
         }
         let timed_out = outcome.is_none().then_some(self.options.wait.timeout).flatten();
         outcome.transpose()?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
         if self.unfinished.is_empty() && timed_out.is_none() {
             return Ok(());
         }
@@ -131,7 +135,7 @@ impl Driver {
         let mut pause = FIRST_LOOK;
         let listed = loop {
             match self.shared.client.view(&self.shared.target).await {
-                Ok(json) => break look::listed(&json),
+                Ok(json) => break batch_ids(&json),
                 Err(error) if seek::is_passing(&error) => {
                     let wait = error.retry_after().unwrap_or_default().max(pause);
                     log::info!(
@@ -270,7 +274,7 @@ impl Driver {
             return Ok(());
         }
         let intent = self.shared.blocking(move |shared| shared.journal.intent(row)).await?;
-        let Some(intent) = intent else { return self.admit_again(prepared).await };
+        let Some(intent) = intent else { return Err(self.damaged(row)) };
         match (intent.state, intent.key) {
             (State::Finished, Some(key)) => {
                 self.known.insert(row);
@@ -293,26 +297,39 @@ impl Driver {
                 self.unknown(row, "another run could not decide whether it was uploaded").await?;
             }
             (State::Released | State::Finished | State::Uploaded, _) => {
-                return self.admit_again(prepared).await;
+                return self.admit_again(row, prepared).await;
             }
         }
         Ok(())
     }
 
     /// Documents whose batch was released: where do they stand now?
-    async fn admit_again(&mut self, prepared: Vec<Prepared>) -> Result<()> {
+    async fn admit_again(&mut self, released: Row, prepared: Vec<Prepared>) -> Result<()> {
         let news: Vec<_> = prepared.iter().map(|prepared| prepared.new.clone()).collect();
         let admit = move |shared: &Shared| shared.journal.admit(&shared.target, &news);
         let admitted = self.shared.blocking(admit).await?;
         for (prepared, admitted) in prepared.into_iter().zip(admitted) {
+            if admitted.batch == Some(released) {
+                return Err(self.damaged(released));
+            }
             Box::pin(self.stands(prepared, admitted)).await?;
         }
         Ok(())
     }
 
+    fn damaged(&self, row: Row) -> Error {
+        Error::Journal {
+            path: self.shared.journal.path().to_owned(),
+            reason: format!(
+                "the file is damaged (documents are in batch row {row}, which cannot be): keep \
+                 it, and go on with a copy that is not"
+            ),
+        }
+    }
+
     fn wait_for(&mut self, row: Row, key: BatchKey) {
         self.known.insert(row);
-        self.many.add(key.clone());
+        self.many.add([key.clone()]);
         self.waiting.insert(key, row);
     }
 
@@ -367,9 +384,10 @@ impl Driver {
     }
 
     fn seek_later(&mut self, intent: &Intent, prepared: Vec<Prepared>) {
-        let passed = intent.lost_at.map_or(Duration::ZERO, since);
+        // What passed since it was sent is not counted: the wall clock may have jumped ahead, and
+        // an absence that is believed too early is paid twice.
         let now = Instant::now();
-        let settled = now + self.options.settle.saturating_sub(passed);
+        let settled = now + self.options.settle;
         self.seek(intent.row, Lost { since: now, settled, prepared });
     }
 
@@ -400,7 +418,7 @@ impl Driver {
                     let prepared = self.lost.remove(&row).map_or_else(Vec::new, |l| l.prepared);
                     self.known.remove(&row);
                     self.shared.blocking(move |shared| shared.journal.release(row, None)).await?;
-                    self.admit_again(prepared).await?;
+                    self.admit_again(row, prepared).await?;
                 }
                 Verdict::Undecided if settled => self.give_up_on(row).await?,
                 Verdict::NotYet if settled && now - lost.since > PATIENCE => {
@@ -482,11 +500,4 @@ async fn at(look: Option<(Instant, Duration)>) {
 
 fn joined<T>(outcome: Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
     outcome.unwrap_or(Err(Error::Closed("the process is shutting down")))
-}
-
-/// How long ago a moment of the wall clock was; nothing where the clock was put back.
-fn since(moment: i64) -> Duration {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let then = Duration::from_millis(moment.max(0).unsigned_abs());
-    now.saturating_sub(then)
 }

@@ -31,11 +31,14 @@ pub(super) struct Prepared {
     stamp: Option<Stamp>,
 }
 
-/// What changes when a file does.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What changes when a file does; times in nanoseconds since 1970.
+#[derive(Clone, Copy)]
 struct Stamp {
     size: u64,
     modified: i64,
+    /// The later of `modified` and when anything of the file was changed, which nobody can set:
+    /// another file in its place may have kept its own `modified`.
+    touched: i64,
 }
 
 pub(super) enum Arrived {
@@ -112,7 +115,7 @@ fn read(
 ) -> Result<Prepared> {
     let before = stamp(&upload);
     let known = match (upload.path(), before) {
-        (Some(path), Some(Stamp { size, modified })) => journal.hash(path, size, modified)?,
+        (Some(path), Some(stamp)) => journal.hash(path, stamp.size, stamp.touched)?,
         _ => None,
     };
     let (sha256, size) = if let (Some(sha256), Some(stamp)) = (known, before) {
@@ -122,7 +125,7 @@ fn read(
         if let (Some(path), Some(stamp)) = (upload.path(), before)
             && stamp.is_settled()
         {
-            hashes.push((path.to_owned(), stamp.size, stamp.modified, digest.sha256.clone()));
+            hashes.push((path.to_owned(), stamp.size, stamp.touched, digest.sha256.clone()));
         }
         (digest.sha256, digest.size)
     };
@@ -133,7 +136,8 @@ fn read(
 impl Prepared {
     /// Whether the file is as it was when it was hashed. Blocks.
     pub(super) fn is_unchanged(&self) -> bool {
-        self.stamp == stamp(&self.upload)
+        let told = |stamp: Stamp| (stamp.size, stamp.modified);
+        self.stamp.map(told) == stamp(&self.upload).map(told)
     }
 
     pub(super) fn unfinished(&self, unknown: bool, reason: String) -> Unfinished {
@@ -145,13 +149,25 @@ impl Prepared {
 impl Stamp {
     fn is_settled(self) -> bool {
         let fresh = SystemTime::now().checked_sub(FRESH).and_then(since_1970);
-        fresh.is_some_and(|fresh| self.modified < fresh)
+        fresh.is_some_and(|fresh| self.touched < fresh)
     }
 }
 
 fn stamp(upload: &Upload) -> Option<Stamp> {
     let metadata = std::fs::metadata(upload.path()?).ok()?;
-    Some(Stamp { size: metadata.len(), modified: since_1970(metadata.modified().ok()?)? })
+    let modified = since_1970(metadata.modified().ok()?)?;
+    Some(Stamp { size: metadata.len(), modified, touched: changed(&metadata).max(modified) })
+}
+
+#[cfg(unix)]
+fn changed(metadata: &std::fs::Metadata) -> i64 {
+    use std::os::unix::fs::MetadataExt as _;
+    metadata.ctime().saturating_mul(1_000_000_000).saturating_add(metadata.ctime_nsec())
+}
+
+#[cfg(not(unix))]
+fn changed(_metadata: &std::fs::Metadata) -> i64 {
+    i64::MIN
 }
 
 /// In nanoseconds.

@@ -3,11 +3,10 @@
 //! The danger is to find "not there" what is there under another name, or later: whatever cannot
 //! be explained makes the answer "undecided", never "absent".
 
-use std::collections::HashMap;
+use std::collections::HashSet;
+use std::hash::BuildHasher;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
-use serde_json::value::RawValue;
 
 /// An upload that may have been carried out: the names of its files, sorted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,30 +57,40 @@ pub fn decide(lost: &Open, open: &[Open], candidates: &[Candidate]) -> Verdict {
     if unread {
         return Verdict::NotYet;
     }
-    // A service may have changed names: a batch of as many files that is nobody's may be it.
+    // A service may have changed names, or split files: a batch of as many files or more that is
+    // nobody's may be it. It may also have left files out: so may one that shares a name.
     let explained = |candidate: &Candidate| {
         candidate.names.as_ref().is_some_and(|names| {
-            names.len() != lost.names.len() || open.iter().any(|other| other.names == *names)
+            open.iter().any(|other| other.names == *names)
+                || (names.len() < lost.names.len()
+                    && names.iter().all(|name| lost.names.binary_search(name).is_err()))
         })
     };
     if candidates.iter().all(explained) { Verdict::Absent } else { Verdict::Undecided }
 }
 
-#[derive(Deserialize)]
-struct Listing<'a> {
-    #[serde(borrow, rename = "extractionDetails", alias = "classificationDetails")]
-    details: Option<&'a RawValue>,
-    #[allow(clippy::zero_sized_map_values)] // serde reads a JSON object as a map.
-    batches: Option<HashMap<String, IgnoredAny>>,
-}
-
-/// The ids of a template's batches, where the answer to `view` tells them.
+/// Whether a listing shows enough for "absent": one that lags behind, is cut short, or leaves out
+/// what is finished would make an upload look absent that was carried out.
+///
+/// `running`: what the service was processing before it was asked; `finished`: what it had
+/// finished by then, and may have deleted since.
 #[must_use]
-pub fn listed(json: &[u8]) -> Option<Vec<String>> {
-    let top: Listing<'_> = serde_json::from_slice(json).ok()?;
-    let inner = top.details.and_then(|raw| serde_json::from_str::<Listing<'_>>(raw.get()).ok());
-    let batches = inner.and_then(|inner| inner.batches).or(top.batches)?;
-    Some(batches.into_keys().collect())
+pub fn confirm<S: BuildHasher>(
+    verdict: Verdict,
+    listed: &HashSet<String, S>,
+    running: &[String],
+    finished: &[String],
+) -> Verdict {
+    if verdict != Verdict::Absent {
+        return verdict;
+    }
+    if !running.iter().all(|id| listed.contains(id)) {
+        return Verdict::NotYet;
+    }
+    if !finished.is_empty() && !finished.iter().any(|id| listed.contains(id)) {
+        return Verdict::Undecided;
+    }
+    verdict
 }
 
 #[derive(Deserialize)]

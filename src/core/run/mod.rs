@@ -51,6 +51,8 @@ pub struct Finished {
 
 /// A run at work. Dropping it stops the work; the journal keeps where it stood.
 pub struct Run {
+    /// What was told and not handed over, since whoever asked for it was cancelled.
+    pending: Option<Told>,
     told: UnboundedReceiver<Told>,
     journal: Journal,
     _driver: JoinSet<()>,
@@ -126,18 +128,26 @@ impl Run {
                 let _ = tell.send(Told::Failed(error));
             }
         });
-        Ok(Self { told, journal: kept, _driver: driver })
+        Ok(Self { pending: None, told, journal: kept, _driver: driver })
     }
 
     /// The next batch that has results, as they finish; `None` when all are handed over. What
     /// could not be finished is told by the last error.
     pub async fn next(&mut self) -> Option<Result<Finished>> {
-        match self.told.recv().await? {
-            Told::Finished { row, key, from_journal } => {
+        if self.pending.is_none() {
+            self.pending = Some(self.told.recv().await?);
+        }
+        let loaded = match &self.pending {
+            Some(Told::Finished { row, key, from_journal }) => {
+                let (row, key, from_journal) = (*row, key.clone(), *from_journal);
                 let journal = self.journal.clone();
                 Some(blocking(move || load(&journal, row, key, from_journal)).await)
             }
-            Told::Failed(error) => Some(Err(error)),
+            _ => None,
+        };
+        match (loaded, self.pending.take()) {
+            (None, Some(Told::Failed(error))) => Some(Err(error)),
+            (loaded, _) => loaded,
         }
     }
 }

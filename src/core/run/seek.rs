@@ -9,6 +9,7 @@ use super::look::{self, Candidate, Open, Verdict};
 use crate::core::error::{Error, Result};
 use crate::core::journal::Row;
 use crate::core::model::BatchKey;
+use crate::core::poll::listing::listed;
 use crate::core::retry;
 
 /// More unaccounted batches than this are not read: no name could tell them apart any more.
@@ -28,9 +29,11 @@ pub(super) struct Found {
 /// Looks once for some lost uploads.
 pub(super) async fn seek(shared: Shared, lost: Vec<Row>, mut names: Names) -> Result<Found> {
     let began = Instant::now();
+    // Before it is asked: all of these it must know.
+    let witnesses = shared.blocking(|shared| shared.journal.witnesses(&shared.target)).await?;
     let all = |verdict: Verdict| lost.iter().map(|&row| (row, verdict.clone())).collect();
-    let listed = match shared.client.view(&shared.target).await {
-        Ok(json) => look::listed(&json),
+    let batches = match shared.client.view(&shared.target).await {
+        Ok(json) => batch_ids(&json),
         Err(error) if is_passing(&error) => {
             return Ok(Found { began, verdicts: all(Verdict::NotYet), names });
         }
@@ -39,9 +42,10 @@ pub(super) async fn seek(shared: Shared, lost: Vec<Row>, mut names: Names) -> Re
         }
         Err(_) => None,
     };
-    let Some(listed) = listed else {
+    let Some(batches) = batches else {
         return Ok(Found { began, verdicts: all(Verdict::Undecided), names });
     };
+    let batches: HashSet<_> = batches.into_iter().collect();
     // After the answer: what was uploaded meanwhile is accounted for, or still open.
     let (open, accounted) = shared
         .blocking(|shared| {
@@ -50,7 +54,7 @@ pub(super) async fn seek(shared: Shared, lost: Vec<Row>, mut names: Names) -> Re
             Ok((open, accounted.into_iter().collect::<HashSet<_>>()))
         })
         .await?;
-    let unaccounted: Vec<_> = listed.into_iter().filter(|id| !accounted.contains(id)).collect();
+    let unaccounted: Vec<_> = batches.difference(&accounted).cloned().collect();
     if unaccounted.len() > MOST_CANDIDATES {
         return Ok(Found { began, verdicts: all(Verdict::Undecided), names });
     }
@@ -73,7 +77,10 @@ pub(super) async fn seek(shared: Shared, lost: Vec<Row>, mut names: Names) -> Re
     // Without a look before the first upload any batch may be older than the journal.
     let looked_before = accounted.contains("");
     let verdict = |row: Row| match open.iter().find(|open| open.row == row) {
-        Some(lost) if looked_before => look::decide(lost, &open, &candidates),
+        Some(lost) if looked_before => {
+            let verdict = look::decide(lost, &open, &candidates);
+            look::confirm(verdict, &batches, &witnesses.running, &witnesses.finished)
+        }
         _ => Verdict::Undecided,
     };
     Ok(Found { began, verdicts: lost.iter().map(|&row| (row, verdict(row))).collect(), names })
@@ -82,10 +89,17 @@ pub(super) async fn seek(shared: Shared, lost: Vec<Row>, mut names: Names) -> Re
 async fn read(shared: &Shared, batch_id: &str) -> Result<Option<Vec<String>>> {
     let key = BatchKey::new(shared.target.clone(), batch_id)?;
     match shared.client.results(&key, None).await {
-        Ok(answer) => Ok(look::names(&answer.json)),
+        // While it is in processing an answer may show some of its files only.
+        Ok(answer) => Ok(answer.finished.then(|| look::names(&answer.json)).flatten()),
         Err(error @ (Error::Status { status: 401 | 403, .. } | Error::Closed(_))) => Err(error),
         Err(_) => Ok(None),
     }
+}
+
+/// The ids of a target's batches, where the answer to `view` shows them.
+pub(super) fn batch_ids(json: &[u8]) -> Option<Vec<String>> {
+    let listed = listed(json)?;
+    Some(listed.into_iter().map(|batch| batch.batch_id.into_owned()).collect())
 }
 
 /// Whether the same request may succeed later.

@@ -4,16 +4,20 @@
 //! WHATWG form encoding, and as `filename*` (RFC 8187), since servers read one or the other.
 
 use std::fmt::Write as _;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt as _};
-use tokio::io::AsyncReadExt as _;
 use tokio::time::Instant;
 
 use super::{CHUNK, Content, Progress, Upload, blocking};
 use crate::core::error::Error;
+
+/// Going to a thread for blocking work and back costs more than reading a chunk from the cache.
+const READ: usize = 4 * CHUNK;
 
 /// A multipart body, ready to be sent once.
 pub(crate) struct Multipart {
@@ -140,7 +144,8 @@ impl Piece {
             Self::Text(text) => return stream::iter([Ok(text)]).boxed(),
             Self::File(file) => file,
         };
-        let reader = Reader { left: file.size, state: State::new(&file.content) };
+        let reader =
+            Reader { left: file.size, ready: Bytes::new(), state: State::new(&file.content) };
         stream::try_unfold((reader, file, activity), |(mut reader, file, activity)| async move {
             match reader.next().await {
                 Ok(chunk) if chunk.is_empty() => Ok(None),
@@ -159,12 +164,13 @@ impl Piece {
 /// Reads a content to its end, and to the size that was announced, not a byte more or less.
 struct Reader {
     left: Option<u64>,
+    /// Read, and not yet given.
+    ready: Bytes,
     state: State,
 }
 
 enum State {
-    Unopened(std::path::PathBuf),
-    Open(tokio::fs::File),
+    File(PathBuf, Option<File>),
     Bytes(Bytes),
     Source(Arc<dyn super::Source>),
 }
@@ -172,7 +178,7 @@ enum State {
 impl State {
     fn new(content: &Content) -> Self {
         match content {
-            Content::Path(path) => Self::Unopened(path.clone()),
+            Content::Path(path) => Self::File(path.clone(), None),
             Content::Bytes(bytes) => Self::Bytes(bytes.clone()),
             Content::Source(source) => Self::Source(source.clone()),
         }
@@ -181,9 +187,17 @@ impl State {
 
 impl Reader {
     async fn next(&mut self) -> io::Result<Bytes> {
+        if self.ready.is_empty() {
+            self.ready = self.read().await?;
+        }
+        Ok(self.ready.split_to(CHUNK.min(self.ready.len())))
+    }
+
+    async fn read(&mut self) -> io::Result<Bytes> {
+        let most = self.state.most();
         let limit = self
             .left
-            .map_or(CHUNK, |left| usize::try_from(left).map_or(CHUNK, |left| left.min(CHUNK)));
+            .map_or(most, |left| usize::try_from(left).map_or(most, |left| left.min(most)));
         if limit == 0 {
             return Ok(Bytes::new());
         }
@@ -200,15 +214,22 @@ impl Reader {
 }
 
 impl State {
+    /// How much is read at once.
+    fn most(&self) -> usize {
+        match self {
+            Self::File(..) => READ,
+            Self::Bytes(_) | Self::Source(_) => CHUNK,
+        }
+    }
+
     async fn read(&mut self, limit: usize) -> io::Result<Bytes> {
         match self {
-            Self::Unopened(path) => {
-                let mut file = tokio::fs::File::open(path).await?;
-                let chunk = read_chunk(&mut file, limit).await?;
-                *self = Self::Open(file);
-                Ok(chunk)
+            Self::File(path, opened) => {
+                let (path, open) = (path.clone(), opened.take());
+                let (file, chunk) = blocking(move || read_file(&path, open, limit)).await?;
+                *opened = Some(file);
+                Ok(chunk.into())
             }
-            Self::Open(file) => read_chunk(file, limit).await,
             Self::Bytes(bytes) => Ok(bytes.split_to(limit.min(bytes.len()))),
             Self::Source(source) => {
                 let source = source.clone();
@@ -223,10 +244,11 @@ impl State {
     }
 }
 
-async fn read_chunk(file: &mut tokio::fs::File, limit: usize) -> io::Result<Bytes> {
+fn read_file(path: &Path, open: Option<File>, limit: usize) -> io::Result<(File, Vec<u8>)> {
+    let mut file = open.map_or_else(|| File::open(path), Ok)?;
     let mut chunk = Vec::with_capacity(limit);
-    file.take(limit as u64).read_buf(&mut chunk).await?;
-    Ok(chunk.into())
+    Read::by_ref(&mut file).take(limit as u64).read_to_end(&mut chunk)?;
+    Ok((file, chunk))
 }
 
 /// The parameters of `Content-Disposition` that carry a file's name.

@@ -1,4 +1,4 @@
-//! Opens a delivery: verifies it, and sees whether what was signed is a list of files.
+//! Opens a delivery: verifies it; and sees whether what was signed is a list of files.
 //!
 //! What is handed out is the message that was signed, never another text with the same message:
 //! where it had to be rebuilt, other numbers may stand in the body, `1e400` for `null`, 2^53 + 1
@@ -79,8 +79,8 @@ pub enum WrongShape {
     Unreadable(#[from] SyntaxError),
 }
 
-/// Verifies a body and tells what in it is authentic. It is read to its end, so that reading it
-/// again does not fail.
+/// Verifies a body and tells what in it is authentic. Whether that is a list of files, whoever
+/// reads it sees, or asks [`check_files`].
 ///
 /// The outer error is the caller's: a secret that cannot be used. The inner one is the sender's.
 pub fn open(
@@ -100,7 +100,6 @@ fn shaped(body: &[u8], verified: Verified) -> Result<Delivery, Unopened> {
     };
     let event = verified.event.clone().and_then(|event| body.get(event));
     check_event(event.unwrap_or(b"null"))?;
-    check_files(rebuilt.as_deref().unwrap_or(signed))?;
     Ok(Delivery { verified, rebuilt })
 }
 
@@ -111,7 +110,8 @@ fn check_event(event: &[u8]) -> Result<(), WrongShape> {
     }
 }
 
-fn check_files(message: &[u8]) -> Result<(), WrongShape> {
+/// Reads a signed message to its end, and tells what in it is no list of files.
+pub fn check_files(message: &[u8]) -> Result<(), WrongShape> {
     let mut reader = Reader::new(message);
     match reader.next_event()?.and_then(kind) {
         Some(Kind::Array) | None => {}

@@ -13,7 +13,7 @@ mod verify;
 
 pub use body::Generation;
 pub use dedupe::dedupe_keys;
-pub use delivery::{Delivery, Kind, Unopened, WrongShape, open};
+pub use delivery::{Delivery, Kind, Unopened, WrongShape, check_files, open};
 pub use explain::{Reason, Report, explain};
 pub use secret::UnusableSecret;
 pub use verify::{Matched, Refusal, SignError, Verified, sign, verify};

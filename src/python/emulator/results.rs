@@ -56,7 +56,12 @@ pub(super) fn source(
     let Value::Object(by_name) = from_python(results)? else {
         return Err(PyTypeError::new_err("results must be a dict by file name, or callable"));
     };
-    Ok(Arc::new(by_name.into_iter().collect::<HashMap<_, _>>()))
+    Ok(Arc::new(
+        by_name
+            .into_iter()
+            .map(|(name, result)| (name, Arc::new(result)))
+            .collect::<HashMap<_, _>>(),
+    ))
 }
 
 struct Callable {
@@ -123,7 +128,7 @@ impl ResultSource for Callable {
         name: &str,
         content: &[u8],
         template: &Value,
-    ) -> Result<Option<Value>, String> {
+    ) -> Result<Option<Arc<Value>>, String> {
         let _counted = Call::begin();
         if EXITING.load(Ordering::SeqCst) {
             return Err("Python is shutting down".to_owned());
@@ -138,7 +143,8 @@ impl ResultSource for Callable {
                 format!("results raised {kind}")
             })
         });
-        answered.unwrap_or_else(|| Err("Python is shutting down".to_owned()))
+        let Some(result) = answered else { return Err("Python is shutting down".to_owned()) };
+        result.map(|value| value.map(Arc::new))
     }
 }
 

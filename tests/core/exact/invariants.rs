@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use extracta_rs::core::javascript::stringify;
 use extracta_rs::core::webhook::{
-    Delivery, Generation, Matched, Reason, Refusal, SignError, dedupe_keys, explain, open, sign,
-    verify,
+    Delivery, Generation, Matched, Reason, Refusal, SignError, check_files, dedupe_keys, explain,
+    open, sign, verify,
 };
 use fastrand::Rng;
 
@@ -117,7 +117,10 @@ pub fn unwrap_holds(data: &[u8]) {
         let envelope = [before, b"null", behind].concat();
         check_text(&envelope, &mut rng);
         let event = verified.event.clone().map_or(&b"null"[..], |event| &body[event]);
-        let opened = open(&body, header, &[input.secret]).unwrap();
+        let opened = open(&body, header, &[input.secret]).unwrap().and_then(|delivery| {
+            check_files(delivery.rebuilt.as_deref().unwrap_or(result))?;
+            Ok(delivery)
+        });
         assert_eq!(opened.is_ok(), is_delivery(result, event), "{opened:?}");
         if let Ok(Delivery { verified: again, rebuilt }) = opened {
             assert_eq!(rebuilt.is_none(), verified.matched == Matched::Raw);

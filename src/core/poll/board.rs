@@ -1,0 +1,554 @@
+//! Every wait of a client, and what to ask next. Pure: the clock, chance and answers are arguments;
+//! `engine` asks.
+//!
+//! Where several batches of one extraction are waited on, one look at the extraction takes the
+//! place of a request for each (a sweep), as long as what it shows can be relied on.
+
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::decide::{Options, Outcome, Watch};
+use super::delivered::{self, Files};
+use super::listing::listed;
+use super::sink::Waiter;
+use super::sweep::Sweep;
+use crate::core::error::Result;
+use crate::core::model::{BatchAnswer, BatchKey, Target, says_final};
+
+/// Names a wait.
+pub(super) type Id = u64;
+
+/// From so many batches on a sweep costs less: it takes one request beside the one that every
+/// finished batch needs.
+const SWEEPABLE: usize = 3;
+/// How long a target is polled plainly after a sweep showed nothing to rely on.
+const DISTRUST: Duration = Duration::from_secs(600);
+/// Of so many uploads the files are remembered, to tell whether a webhook has all of them.
+const REMEMBERED: usize = 10_000;
+
+/// A request to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Job {
+    /// The results of a batch.
+    Poll(Id, BatchKey),
+    /// The batches of a target.
+    Sweep(Target),
+}
+
+#[derive(Default)]
+pub(super) struct Board {
+    waits: HashMap<Id, Wait>,
+    groups: HashMap<Target, Group>,
+    timers: BinaryHeap<Timer>,
+    timers_made: u64,
+    /// Batches to ask for, whoever was due first.
+    due: VecDeque<Id>,
+    sweeps: VecDeque<Target>,
+    /// Whether the last job was a sweep: sweeps and polls take turns.
+    swept_last: bool,
+    /// Ended waits whose requests may still be under way.
+    ended: Vec<Id>,
+    last_id: Id,
+    uploaded: HashMap<BatchKey, Vec<String>>,
+    uploads: VecDeque<BatchKey>,
+}
+
+struct Wait {
+    key: BatchKey,
+    watch: Watch,
+    waiter: Waiter,
+    due: Instant,
+    stage: Stage,
+    /// Whether sweeps take the place of its polls.
+    swept: bool,
+    /// The last sweep that showed it, and as running.
+    running: bool,
+    seen: u64,
+    /// A sweep said that it was finished, and it was not.
+    misled: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Sweeps see to it.
+    Resting,
+    /// A timer runs for `due`.
+    Timed,
+    /// In line, or under way.
+    Asked,
+}
+
+#[derive(Default)]
+struct Group {
+    batches: HashMap<String, Batch>,
+    size: usize,
+    sweep: Option<Sweep>,
+    distrusted: Option<Instant>,
+}
+
+/// The waits on one batch, and what webhooks brought of it.
+#[derive(Default)]
+struct Batch {
+    waits: Vec<Id>,
+    delivered: Files,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Event {
+    Poll(Id),
+    LastLook(Id),
+    Deadline(Id),
+    Sweep(Target),
+    TrustAgain(Target),
+}
+
+/// The earliest is the greatest, as the heap wants it; of two at once the older.
+#[derive(PartialEq, Eq)]
+struct Timer {
+    when: Instant,
+    number: u64,
+    event: Event,
+}
+
+impl Ord for Timer {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (other.when, other.number).cmp(&(self.when, self.number))
+    }
+}
+
+impl PartialOrd for Timer {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Board {
+    pub(super) fn is_empty(&self) -> bool {
+        self.waits.is_empty()
+    }
+
+    pub(super) fn has_job(&self) -> bool {
+        !self.due.is_empty() || !self.sweeps.is_empty()
+    }
+
+    /// When something is to be done next.
+    pub(super) fn next_event(&self) -> Option<Instant> {
+        self.timers.peek().map(|timer| timer.when)
+    }
+
+    /// Waits that have ended since this was asked last: their requests are of no use any more.
+    pub(super) fn take_ended(&mut self) -> Vec<Id> {
+        std::mem::take(&mut self.ended)
+    }
+
+    fn at(&mut self, when: Instant, event: Event) {
+        self.timers_made += 1;
+        self.timers.push(Timer { when, number: self.timers_made, event });
+    }
+
+    /// Begins a wait.
+    pub(super) fn add(
+        &mut self,
+        key: BatchKey,
+        options: Options,
+        waiter: Waiter,
+        now: Instant,
+        chance: f64,
+    ) -> Id {
+        self.last_id += 1;
+        let id = self.last_id;
+        let watch = Watch::new(options, now);
+        let due = watch.first(now, chance);
+        if let Some(deadline) = watch.deadline() {
+            self.at(deadline, Event::Deadline(id));
+        }
+        if let Some(look) = watch.last_look(now) {
+            self.at(look, Event::LastLook(id));
+        }
+        let target = key.target.clone();
+        let group = self.groups.entry(target.clone()).or_default();
+        group.batches.entry(key.batch_id.clone()).or_default().waits.push(id);
+        group.size += 1;
+        let swept = !waiter.wants_answers();
+        let wait = Wait {
+            key,
+            watch,
+            waiter,
+            due,
+            swept,
+            stage: Stage::Resting,
+            running: false,
+            seen: 0,
+            misled: false,
+        };
+        self.waits.insert(id, wait);
+        self.begin_sweeping(&target, options, due, now);
+        let sweeping = self.sweep_of(&target).is_some();
+        if !(swept && sweeping) {
+            self.poll_at(id, due);
+        }
+        id
+    }
+
+    fn poll_at(&mut self, id: Id, due: Instant) {
+        if let Some(wait) = self.waits.get_mut(&id) {
+            (wait.due, wait.stage) = (due, Stage::Timed);
+            self.at(due, Event::Poll(id));
+        }
+    }
+
+    fn sweep_of(&mut self, target: &Target) -> Option<&mut Sweep> {
+        self.groups.get_mut(target)?.sweep.as_mut()
+    }
+
+    /// Sees to it that a target with enough waits is swept by the time a new one is due.
+    fn begin_sweeping(&mut self, target: &Target, options: Options, due: Instant, now: Instant) {
+        let Some(group) = self.groups.get_mut(target) else { return };
+        if group.size < SWEEPABLE || group.distrusted.is_some_and(|until| now < until) {
+            return;
+        }
+        let sweep = group.sweep.get_or_insert_with(|| Sweep::new(options));
+        if let Some(when) = sweep.hasten(options, due) {
+            self.at(when, Event::Sweep(target.clone()));
+        }
+    }
+
+    /// Ends a wait that nobody waits for any more.
+    pub(super) fn remove(&mut self, id: Id) {
+        if self.take(id).is_some() {
+            self.ended.push(id);
+        }
+    }
+
+    fn take(&mut self, id: Id) -> Option<Wait> {
+        let wait = self.waits.remove(&id)?;
+        if let Some(group) = self.groups.get_mut(&wait.key.target) {
+            group.size -= 1;
+            if let Some(batch) = group.batches.get_mut(&wait.key.batch_id) {
+                batch.waits.retain(|other| *other != id);
+                if batch.waits.is_empty() {
+                    group.batches.remove(&wait.key.batch_id);
+                }
+            }
+            if group.size == 0 {
+                self.groups.remove(&wait.key.target);
+            }
+        }
+        Some(wait)
+    }
+
+    /// Does what is due: ends waits whose time is over, and puts requests in line.
+    pub(super) fn advance(&mut self, now: Instant, chance: f64) {
+        while self.timers.peek().is_some_and(|timer| timer.when <= now) {
+            let Some(Timer { when, event, .. }) = self.timers.pop() else { return };
+            match event {
+                Event::Deadline(id) => {
+                    if let Some(wait) = self.take(id) {
+                        wait.waiter.time_is_up(wait.key);
+                        self.ended.push(id);
+                    }
+                }
+                Event::LastLook(id) => self.last_look(id, now),
+                Event::Poll(id) => {
+                    // Otherwise it was put off since.
+                    let timed = |wait: &Wait| wait.stage == Stage::Timed && wait.due == when;
+                    if self.waits.get(&id).is_some_and(timed) {
+                        self.ask(id);
+                    }
+                }
+                Event::Sweep(target) => {
+                    if self.sweep_of(&target).is_some_and(|sweep| sweep.begin(now)) {
+                        self.sweeps.push_back(target);
+                    }
+                }
+                Event::TrustAgain(target) => self.trust_again(&target, now, chance),
+            }
+        }
+    }
+
+    /// A plain wait's own timer sees to it; of those that sweeps see to, one look serves all.
+    fn last_look(&mut self, id: Id, now: Instant) {
+        let Some(wait) = self.waits.get(&id).filter(|wait| wait.swept) else { return };
+        let target = wait.key.target.clone();
+        if self.sweep_of(&target).is_some_and(|sweep| sweep.begin_now(now)) {
+            self.sweeps.push_back(target);
+        }
+    }
+
+    fn trust_again(&mut self, target: &Target, now: Instant, chance: f64) {
+        let Some(group) = self.groups.get_mut(target) else { return };
+        group.distrusted = None;
+        let any = group.batches.values().find_map(|batch| batch.waits.first().copied());
+        if let Some(wait) = any.and_then(|id| self.waits.get(&id)) {
+            let (options, due) = (wait.watch.options(), wait.watch.first(now, chance));
+            self.begin_sweeping(target, options, due, now);
+        }
+    }
+
+    fn ask(&mut self, id: Id) {
+        if let Some(wait) = self.waits.get_mut(&id)
+            && wait.stage != Stage::Asked
+        {
+            wait.stage = Stage::Asked;
+            self.due.push_back(id);
+        }
+    }
+
+    /// The next request to make, now that one may be made.
+    pub(super) fn next_job(&mut self) -> Option<Job> {
+        let polls_wait = self.due.iter().any(|id| self.waits.contains_key(id));
+        if !(self.swept_last && polls_wait) {
+            while let Some(target) = self.sweeps.pop_front() {
+                if self.sweep_of(&target).is_some() {
+                    self.swept_last = true;
+                    return Some(Job::Sweep(target));
+                }
+            }
+        }
+        self.swept_last = false;
+        while let Some(id) = self.due.pop_front() {
+            if let Some(wait) = self.waits.get(&id) {
+                return Some(Job::Poll(id, wait.key.clone()));
+            }
+        }
+        None
+    }
+
+    /// Takes what a request for results came to.
+    pub(super) fn polled(
+        &mut self,
+        id: Id,
+        polled: Result<BatchAnswer>,
+        now: Instant,
+        chance: f64,
+    ) {
+        let Some(wait) = self.waits.get_mut(&id) else { return };
+        wait.stage = Stage::Resting;
+        if let Ok(answer) = &polled {
+            wait.waiter.saw(answer);
+            if answer.finished {
+                let doubtful = wait.running.then(|| answer.key.batch_id.clone());
+                if let (Some(batch_id), Some(sweep)) = (doubtful, self.sweep_of(&answer.key.target))
+                {
+                    sweep.doubt(batch_id);
+                }
+                self.finished(answer);
+                return;
+            }
+            // Where a sweep had asked for it, it is not to be relied on for this batch.
+            wait.misled |= wait.swept && wait.seen > 0 && !wait.running;
+        }
+        let outcome = match &polled {
+            Ok(_) => Outcome::Running,
+            Err(error) => Outcome::Failed(error),
+        };
+        let Some(due) = wait.watch.after(&outcome, now, chance) else {
+            if let Some(wait) = self.take(id) {
+                wait.waiter.end(wait.key, polled);
+            }
+            return;
+        };
+        wait.due = due;
+        let pause = due.duration_since(now);
+        let key = wait.key.clone();
+        wait.waiter.keep(&key, polled, pause);
+        self.poll_plainly_unless_swept(id, due);
+    }
+
+    fn poll_plainly_unless_swept(&mut self, id: Id, due: Instant) {
+        let Some(wait) = self.waits.get(&id) else { return };
+        let swept = wait.swept && !wait.misled;
+        let target = wait.key.target.clone();
+        if !(swept && self.sweep_of(&target).is_some()) {
+            self.poll_at(id, due);
+        }
+    }
+
+    /// Ends every wait on a finished batch, each with the same answer; returns how many.
+    fn finished(&mut self, answer: &BatchAnswer) -> usize {
+        let group = self.groups.get(&answer.key.target);
+        let batch = group.and_then(|group| group.batches.get(&answer.key.batch_id));
+        let ids = batch.map_or_else(Vec::new, |batch| batch.waits.clone());
+        for &id in &ids {
+            if let Some(wait) = self.take(id) {
+                wait.waiter.end(wait.key, Ok(answer.clone()));
+                self.ended.push(id);
+            }
+        }
+        ids.len()
+    }
+
+    /// Takes what a look at a target came to.
+    pub(super) fn swept(
+        &mut self,
+        target: &Target,
+        answer: &Result<Bytes>,
+        now: Instant,
+        chance: f64,
+    ) {
+        let Some(sweep) = self.sweep_of(target) else { return };
+        let batches = match answer {
+            Ok(json) => listed(json),
+            Err(error) if sweep.failed(error) => None,
+            Err(_) => {
+                let next = sweep.next(now, answer.as_ref().err(), chance);
+                self.at(next, Event::Sweep(target.clone()));
+                return;
+            }
+        };
+        let told_wrong = batches.as_ref().is_some_and(|batches| {
+            let running = |listed: &super::listing::Listed<'_>| {
+                !listed.status.as_deref().is_some_and(says_final)
+            };
+            batches.iter().any(|listed| sweep.doubts(&listed.batch_id) && running(listed))
+        });
+        let number = sweep.answered();
+        let Some(batches) = batches.filter(|_| !told_wrong) else {
+            log::debug!(target: "extracta_rs", "{target} does not show its batches: each is asked for");
+            self.distrust(target, now, chance);
+            return;
+        };
+        let Some(group) = self.groups.get(target) else { return };
+        let mut final_ones = Vec::new();
+        for listed in &batches {
+            let Some(batch) = group.batches.get(&*listed.batch_id) else { continue };
+            let is_final = listed.status.as_deref().is_some_and(says_final);
+            for id in &batch.waits {
+                if let Some(wait) = self.waits.get_mut(id) {
+                    (wait.seen, wait.running) = (number, !is_final);
+                }
+            }
+            if is_final {
+                final_ones.extend(batch.waits.first());
+            }
+        }
+        let hidden: Vec<_> = group
+            .batches
+            .values()
+            .flat_map(|batch| &batch.waits)
+            .copied()
+            .filter(|id| self.waits.get(id).is_some_and(|wait| wait.seen != number))
+            .collect();
+        for id in final_ones {
+            if self.waits.get(&id).is_some_and(|wait| wait.swept && !wait.misled) {
+                self.ask(id);
+            }
+        }
+        for id in hidden {
+            self.poll_later(id, now, chance);
+        }
+        self.check_one(target);
+        self.sweep_again(target, now, chance);
+    }
+
+    fn sweep_again(&mut self, target: &Target, now: Instant, chance: f64) {
+        if self.groups.get(target).is_some_and(|group| group.size < SWEEPABLE) {
+            self.stop_sweeping(target, now, chance);
+        } else if let Some(sweep) = self.sweep_of(target) {
+            let next = sweep.next(now, None, chance);
+            self.at(next, Event::Sweep(target.clone()));
+        }
+    }
+
+    /// A batch that sweeps show as running is asked for itself now and then, lest they lie.
+    fn check_one(&mut self, target: &Target) {
+        let Some(group) = self.groups.get_mut(target) else { return };
+        let Some(sweep) = &mut group.sweep else { return };
+        let all = || group.batches.values().flat_map(|batch| &batch.waits).copied();
+        if let Some(id) = sweep.check(all) {
+            self.ask(id);
+        }
+    }
+
+    fn distrust(&mut self, target: &Target, now: Instant, chance: f64) {
+        if let Some(group) = self.groups.get_mut(target) {
+            group.distrusted = Some(now + DISTRUST);
+            self.at(now + DISTRUST, Event::TrustAgain(target.clone()));
+        }
+        self.stop_sweeping(target, now, chance);
+    }
+
+    fn stop_sweeping(&mut self, target: &Target, now: Instant, chance: f64) {
+        let Some(group) = self.groups.get_mut(target) else { return };
+        group.sweep = None;
+        let mut ids: Vec<_> =
+            group.batches.values().flat_map(|batch| &batch.waits).copied().collect();
+        ids.sort_unstable();
+        for id in ids {
+            self.poll_later(id, now, chance);
+        }
+    }
+
+    fn poll_later(&mut self, id: Id, now: Instant, chance: f64) {
+        let Some(wait) = self.waits.get_mut(&id) else { return };
+        if wait.stage != Stage::Resting {
+            return;
+        }
+        // One that no sweep has shown yet is due as if there had been none.
+        let due = match wait.seen {
+            0 => Some(wait.due),
+            _ => wait.watch.after(&Outcome::Running, now, chance),
+        };
+        if let Some(due) = due {
+            self.poll_at(id, due);
+        }
+    }
+
+    /// Remembers which files an upload put into a batch.
+    pub(super) fn uploaded(&mut self, key: &BatchKey, file_ids: Vec<String>) {
+        if let Some(known) = self.uploaded.get_mut(key) {
+            known.extend(file_ids);
+            return;
+        }
+        self.uploaded.insert(key.clone(), file_ids);
+        self.uploads.push_back(key.clone());
+        if self.uploads.len() > REMEMBERED
+            && let Some(oldest) = self.uploads.pop_front()
+        {
+            self.uploaded.remove(&oldest);
+        }
+    }
+
+    /// Takes the files that a webhook brought of a batch; returns how many waits they ended. A
+    /// batch of which they may be a part is asked for at once.
+    pub(super) fn delivered(&mut self, key: &BatchKey, files: Files) -> usize {
+        let group = self.groups.get_mut(&key.target);
+        let Some(batch) = group.and_then(|group| group.batches.get_mut(&key.batch_id)) else {
+            return 0;
+        };
+        batch.delivered.extend(files);
+        let mut known = self.uploaded.get(key).cloned().unwrap_or_default();
+        let answers = batch.waits.iter().filter_map(|id| self.waits.get(id)?.waiter.last());
+        for id in answers.flat_map(|answer| delivered::file_ids(&answer.json)) {
+            if !known.contains(&id) {
+                known.push(id);
+            }
+        }
+        let answer = delivered::answer(key, &known, &batch.delivered);
+        let first = batch.waits.first().copied();
+        match (answer, first) {
+            (Some(answer), _) => {
+                for id in batch.waits.clone() {
+                    if let Some(wait) = self.waits.get_mut(&id) {
+                        wait.waiter.saw(&answer);
+                    }
+                }
+                self.finished(&answer)
+            }
+            (None, Some(id)) => {
+                if let Some(wait) = self.waits.get_mut(&id)
+                    && wait.stage != Stage::Asked
+                {
+                    wait.stage = Stage::Asked;
+                    self.due.push_front(id);
+                }
+                0
+            }
+            (None, None) => 0,
+        }
+    }
+}

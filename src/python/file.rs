@@ -1,0 +1,192 @@
+//! `FileResult`: a view of the vendor's JSON of a file.
+//!
+//! Written here and not in Python since an answer has thousands of them, each read several times.
+
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{IntoPyDict as _, PyDict, PyString};
+
+/// What became of one file: a read-only view of the vendor's JSON.
+///
+/// Args:
+///     data: the vendor's JSON of the file, as a dict.
+#[pyclass(frozen, module = "extracta_rs.models")]
+pub(super) struct FileResult {
+    data: Py<PyDict>,
+}
+
+impl FileResult {
+    /// A view of a dict.
+    pub(super) fn view(data: Bound<'_, PyAny>) -> PyResult<Bound<'_, Self>> {
+        let py = data.py();
+        Bound::new(py, Self { data: data.cast_into::<PyDict>()?.unbind() })
+    }
+
+    #[inline]
+    fn text<'py>(&self, key: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyString>>> {
+        text(self.data.bind(key.py()), key)
+    }
+}
+
+/// The value of a key, where it is a string.
+#[inline]
+fn text<'py>(
+    data: &Bound<'py, PyDict>,
+    key: &Bound<'py, PyString>,
+) -> PyResult<Option<Bound<'py, PyString>>> {
+    Ok(data.get_item(key)?.and_then(|value| value.cast_into().ok()))
+}
+
+/// The value of a key, where it is a dict.
+fn mapping<'py>(
+    data: &Bound<'py, PyDict>,
+    key: &Bound<'py, PyString>,
+) -> PyResult<Option<Bound<'py, PyDict>>> {
+    Ok(data.get_item(key)?.and_then(|value| value.cast_into().ok()))
+}
+
+type Text<'py> = PyResult<Option<Bound<'py, PyString>>>;
+
+#[pymethods]
+impl FileResult {
+    #[new]
+    fn new(data: Py<PyDict>) -> Self {
+        Self { data }
+    }
+
+    fn __getnewargs__(&self, py: Python<'_>) -> (Py<PyDict>,) {
+        (self.data.clone_ref(py),)
+    }
+
+    /// The service's id of the file.
+    #[getter]
+    fn file_id<'py>(&self, py: Python<'py>) -> Text<'py> {
+        self.text(intern!(py, "fileId"))
+    }
+
+    /// The name it was uploaded with.
+    #[getter]
+    fn file_name<'py>(&self, py: Python<'py>) -> Text<'py> {
+        self.text(intern!(py, "fileName"))
+    }
+
+    /// One of "waiting", "processing", "processed", "failed", or a word not known here.
+    #[getter]
+    fn status<'py>(&self, py: Python<'py>) -> Text<'py> {
+        self.text(intern!(py, "status"))
+    }
+
+    /// The extracted fields by key, as the vendor sent them; empty where there are none (yet).
+    ///
+    /// For a classification `confidence` and `documentType`.
+    #[getter]
+    fn result<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let found = mapping(self.data.bind(py), intern!(py, "result"))?;
+        Ok(found.unwrap_or_else(|| PyDict::new(py)))
+    }
+
+    /// Where the service keeps the document.
+    #[getter]
+    fn url<'py>(&self, py: Python<'py>) -> Text<'py> {
+        self.text(intern!(py, "url"))
+    }
+
+    /// Why the file failed, where the service says so.
+    #[getter]
+    fn error<'py>(&self, py: Python<'py>) -> Text<'py> {
+        self.text(intern!(py, "error"))
+    }
+
+    /// The batch of the linked extraction, where a classification has one.
+    #[getter]
+    fn extraction<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let Some(linked) = mapping(self.data.bind(py), intern!(py, "extraction"))? else {
+            return Ok(None);
+        };
+        let Some(batch_id) = text(&linked, intern!(py, "batchId"))? else { return Ok(None) };
+        if !batch_id.is_truthy()? {
+            return Ok(None);
+        }
+        let fields = [
+            ("batch_id", Some(batch_id)),
+            ("extraction_id", text(&linked, intern!(py, "extractionId"))?),
+            ("file_id", text(&linked, intern!(py, "fileId"))?),
+        ];
+        super::load::model(py, "BatchRef")?.call((), Some(&fields.into_py_dict(py)?)).map(Some)
+    }
+
+    /// The extraction, where the file names it (webhooks do).
+    #[getter]
+    fn extraction_id<'py>(&self, py: Python<'py>) -> Text<'py> {
+        self.text(intern!(py, "extractionId"))
+    }
+
+    /// The classification, where the file names it.
+    #[getter]
+    fn classification_id<'py>(&self, py: Python<'py>) -> Text<'py> {
+        self.text(intern!(py, "classificationId"))
+    }
+
+    /// The batch, where the file names it (webhooks do).
+    #[getter]
+    fn batch_id<'py>(&self, py: Python<'py>) -> Text<'py> {
+        self.text(intern!(py, "batchId"))
+    }
+
+    /// Read the result as a type of yours.
+    ///
+    /// Args:
+    ///     model: a pydantic v2 model, a dataclass or a TypedDict, as for `fields_from`.
+    ///     decimal: the decimal mark of numbers such as "1,234" that do not tell it themselves.
+    ///     day_first: whether dates such as "01/02/2025" have their day first. Where the two are
+    ///         None the other values of the file decide; where they do not it is an error.
+    ///
+    /// Returns:
+    ///     One of `model`.
+    ///
+    /// Raises:
+    ///     ParseError: the file has no result, or values that cannot be read: all are named.
+    ///     TypeError: `model` has something that the vendor's fields cannot say.
+    #[pyo3(signature = (model, *, decimal=None, day_first=None))]
+    fn parse<'py>(
+        slf: &Bound<'py, Self>,
+        model: Bound<'py, PyAny>,
+        decimal: Option<Bound<'py, PyAny>>,
+        day_first: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let parse = slf.py().import("extracta_rs._parse")?.getattr("parse_file")?;
+        parse.call1((slf, model, decimal, day_first))
+    }
+
+    /// Return the vendor's JSON of the file, untouched.
+    fn to_dict(&self, py: Python<'_>) -> Py<PyDict> {
+        self.data.clone_ref(py)
+    }
+
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        let py = other.py();
+        let Ok(other) = other.cast::<Self>() else { return Ok(py.NotImplemented()) };
+        let equal = self.data.bind(py).eq(&other.get().data)?;
+        Ok(equal.into_pyobject(py)?.to_owned().into_any().unbind())
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let shown = |value: Text<'_>| match value? {
+            Some(value) => Ok(value.repr()?.to_string_lossy().into_owned()),
+            None => PyResult::Ok("None".to_owned()),
+        };
+        Ok(format!(
+            "FileResult(file_id={}, file_name={}, status={}, result={}, error={})",
+            shown(self.file_id(py))?,
+            shown(self.file_name(py))?,
+            shown(self.status(py))?,
+            self.result(py)?.repr()?.to_string_lossy(),
+            shown(self.error(py))?,
+        ))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.data)
+    }
+}
