@@ -148,6 +148,7 @@ impl FileResult {
     /// Raises:
     ///     ParseError: the file has no result, or values that cannot be read: all are named.
     ///     TypeError: `model` has something that the vendor's fields cannot say.
+    #[allow(clippy::doc_markdown)] // Python's docstring.
     #[pyo3(signature = (model, *, decimal=None, day_first=None))]
     fn parse<'py>(
         slf: &Bound<'py, Self>,
