@@ -271,9 +271,9 @@ def test_the_invoice_template_has_the_fields_of_the_results() -> None:
 def test_templates_are_fresh_copies_and_unknown_names_are_told() -> None:
     templates.load("invoice")["fields"].clear()
     assert templates.load("invoice")["fields"]
-    assert templates.names() == ["invoice"]
-    for name in ("receipt", "../invoice", ""):
-        with pytest.raises(ValueError, match="there are: invoice"):
+    assert "invoice" in templates.names()
+    for name in ("passport", "../invoice", ""):
+        with pytest.raises(ValueError, match="there are: bank_statement, "):
             templates.load(name)
 
 

@@ -27,6 +27,8 @@ from extracta_rs import (
     ConfigurationError,
     ExtractaError,
     NotFoundError,
+    ParsedResults,
+    ParseProblem,
     PermissionDeniedError,
     RateLimitError,
     ServerError,
@@ -161,6 +163,10 @@ def test_every_error_can_be_pickled(error: type[ExtractaError], protocol: int) -
         "list[str] | None": ["a", "b"],
         "list[str | None] | None": ["ab" * 32, None],
         "BatchResults | None": some_results(),
+        "list[ParseProblem] | None": [
+            ParseProblem(file_name="a.pdf", path="lines[0].tax", value="'x'", reason="is odd")
+        ],
+        "ParsedResults[Any] | None": ParsedResults([], some_results()),
         "list[UnfinishedDocument] | None": [UnfinishedDocument("a.pdf", None, None, "-b", "gone")],
     }
     taken = inspect.signature(error.__init__).parameters.values()

@@ -239,3 +239,34 @@ def test_a_result_is_handed_over_within_100_ms_of_its_poll(
     # The emulator's clock starts elsewhere: the quickest hand-over is taken for none.
     late = [moment - asked[batch_id] for batch_id, moment in handed.items()]
     assert sorted(late)[len(late) // 2] - min(late) < 0.1
+
+
+@pytest.mark.extracta_emulator(processing_time=0.3)
+def test_a_cancelled_step_loses_no_result(
+    extraction_id: str, extracta_async_client: AsyncClient
+) -> None:
+    """Steps are cancelled at every moment; each batch still comes once."""
+    client = extracta_async_client
+
+    async def main() -> None:
+        upload = client.extractions.upload
+        made = [await upload(extraction_id, (f"{number}.pdf", b"%PDF")) for number in range(40)]
+        waiting = client.extractions.wait_many(made, **QUICK)
+        found: list[str] = []
+        delay = 0.0
+        while True:
+            # From not at all to long enough, in steps that meet the hand-over now and then.
+            delay = (delay + 0.00007) % 0.004
+            step = asyncio.ensure_future(anext(waiting))
+            await asyncio.sleep(delay)
+            if not step.done():
+                step.cancel()
+            try:
+                found.append((await step).batch_id)
+            except asyncio.CancelledError:
+                continue
+            except StopAsyncIteration:
+                break
+        assert sorted(found) == sorted(batch.batch_id for batch in made)
+
+    asyncio.run(asyncio.wait_for(main(), 60))

@@ -124,7 +124,9 @@ def test_both_kinds_of_resource_have_the_same_verbs() -> None:
             name.replace("classification", "extraction")
             for name, *_ in signature(getattr(_sync.Classifications, verb))
         ]
-        assert ours == [name for name, *_ in signature(getattr(_sync.Extractions, verb))], verb
+        # Only extractions have results that a type of the user's own can say.
+        theirs = [name for name, *_ in signature(getattr(_sync.Extractions, verb))]
+        assert ours == [name for name in theirs if name != "parse"], verb
 
 
 @pytest.mark.parametrize("face", [face for pair in PAIRS for face in pair])

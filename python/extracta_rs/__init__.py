@@ -25,6 +25,7 @@ from .exceptions import (
     ExtractaError,
     JournalError,
     NotFoundError,
+    ParseError,
     PermissionDeniedError,
     RateLimitError,
     ResponseFormatError,
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
         upload_files,
         upload_files_async,
     )
+    from ._parse import ParsedFile, ParsedResults, ParseProblem
+    from ._schemas import fields_from
     from ._sync import Batch, Classifications, Client, Extractions
     from .journal import Journal, JournalDocument
     from .models import (
@@ -101,6 +104,10 @@ __all__ = [
     "JournalDocument",
     "JournalError",
     "NotFoundError",
+    "ParseError",
+    "ParseProblem",
+    "ParsedFile",
+    "ParsedResults",
     "PermissionDeniedError",
     "RateLimitError",
     "ResponseFormatError",
@@ -119,6 +126,7 @@ __all__ = [
     "WebhookPayloadError",
     "__version__",
     "explain_signature",
+    "fields_from",
     "get_batch_results",
     "get_batch_results_async",
     "poll_batch",
@@ -140,6 +148,8 @@ _HOMES = {
         "upload_files",
         "upload_files_async",
     ),
+    "_parse": ("ParseProblem", "ParsedFile", "ParsedResults"),
+    "_schemas": ("fields_from",),
     "_sync": ("Batch", "Classifications", "Client", "Extractions"),
     "journal": ("Journal", "JournalDocument"),
     "models": (

@@ -6,7 +6,7 @@ Cancelling a task ends the work in Rust. A client may serve several event loops,
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from . import _core
 from ._runs import AsyncRunIterator, start_run
@@ -14,6 +14,8 @@ from ._shared import (
     BaseClient,
     Seconds,
     changes,
+    check_model,
+    field_list,
     given,
     id_list,
     several,
@@ -28,10 +30,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable, Mapping
     from types import TracebackType
 
+    from ._parse import ParsedResults
     from .journal import Journal
     from .models import FileInput
 
 __all__ = ["AsyncBatch", "AsyncClassifications", "AsyncClient", "AsyncExtractions"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +80,7 @@ class AsyncExtractions:
         name: str,
         *,
         language: str = "English",
-        fields: Iterable[Mapping[str, object]],
+        fields: Iterable[Mapping[str, object]] | type[Any],
         description: str | None = None,
         options: Mapping[str, object] | None = None,
     ) -> Extraction:
@@ -85,7 +90,7 @@ class AsyncExtractions:
             description=description,
             language=language,
             options=dict(options) if options is not None else None,
-            fields=several("fields", fields),
+            fields=field_list(fields),
         )
         return await self._raw.create("extraction", details)
 
@@ -99,7 +104,7 @@ class AsyncExtractions:
         *,
         name: str | None = None,
         language: str | None = None,
-        fields: Iterable[Mapping[str, object]] | None = None,
+        fields: Iterable[Mapping[str, object]] | type[Any] | None = None,
         description: str | None = None,
         options: Mapping[str, object] | None = None,
     ) -> Extraction:
@@ -107,7 +112,7 @@ class AsyncExtractions:
         details = changes(
             name=name,
             language=language,
-            fields=several("fields", fields) if fields is not None else None,
+            fields=field_list(fields) if fields is not None else None,
             description=description,
             options=dict(options) if options is not None else None,
         )
@@ -177,22 +182,53 @@ class AsyncExtractions:
         options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
         return AsyncBatchIterator(self._raw, "extraction", batches, options)
 
+    @overload
     async def run(
         self,
         extraction_id: str,
         files: FileInput | Iterable[FileInput],
         *,
+        parse: None = None,
         timeout: Seconds | None = 900.0,
         poll_interval: Seconds = 2.0,
         max_poll_interval: Seconds = 15.0,
         backoff: float = 1.5,
         on_progress: Callable[[BatchResults], object] | None = None,
-    ) -> BatchResults:
+    ) -> BatchResults: ...
+
+    @overload
+    async def run(
+        self,
+        extraction_id: str,
+        files: FileInput | Iterable[FileInput],
+        *,
+        parse: type[T],
+        timeout: Seconds | None = 900.0,
+        poll_interval: Seconds = 2.0,
+        max_poll_interval: Seconds = 15.0,
+        backoff: float = 1.5,
+        on_progress: Callable[[BatchResults], object] | None = None,
+    ) -> ParsedResults[T]: ...
+
+    async def run(
+        self,
+        extraction_id: str,
+        files: FileInput | Iterable[FileInput],
+        *,
+        parse: type[T] | None = None,
+        timeout: Seconds | None = 900.0,
+        poll_interval: Seconds = 2.0,
+        max_poll_interval: Seconds = 15.0,
+        backoff: float = 1.5,
+        on_progress: Callable[[BatchResults], object] | None = None,
+    ) -> BatchResults | ParsedResults[T]:
         """Upload files and wait for their results. See `Extractions.run`."""
         options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
+        check_model(parse)
         _core.check_wait(options, on_progress)  # Before anything is uploaded and paid.
         batch = await self.upload(extraction_id, files)
-        return await self._raw.wait(*batch._name(), options, on_progress)
+        results = await self._raw.wait(*batch._name(), options, on_progress)
+        return results if parse is None else results.parse(parse)
 
     def run_many(
         self,

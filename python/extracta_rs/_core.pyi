@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, TypeVar, final, overload
 
+from ._lenient import DecimalMark
 from .journal import DocumentState
 from .models import BatchRef, BatchResults, Classification, Extraction, FileInput, RunResults
 from .webhooks import SignatureReason
@@ -85,6 +86,13 @@ class FileResult:
     def classification_id(self) -> str | None: ...
     @property
     def batch_id(self) -> str | None: ...
+    def parse(
+        self,
+        model: type[_T],
+        *,
+        decimal: DecimalMark | None = None,
+        day_first: bool | None = None,
+    ) -> _T: ...
     def to_dict(self) -> dict[str, Any]: ...
     def __eq__(self, other: object, /) -> bool: ...
     __hash__: ClassVar[None]  # type: ignore[assignment]

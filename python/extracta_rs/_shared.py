@@ -66,6 +66,23 @@ def changes(**details: object) -> dict[str, Any]:
     return changed
 
 
+def field_list(fields: Iterable[Mapping[str, object]] | type[Any]) -> list[dict[str, object]]:
+    """Return the fields of a template, which may be given as a type."""
+    if isinstance(fields, type):
+        from ._schemas import fields_from
+
+        return fields_from(fields)
+    return several("fields", fields)
+
+
+def check_model(model: type[Any] | None) -> None:
+    """Refuse a type that results cannot be read as, before anything is uploaded and paid."""
+    if model is not None:
+        from ._schemas import record_of
+
+        record_of(model)
+
+
 def several(what: str, items: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
     """Return a template's list, which must not be empty, as plain dicts."""
     listed = [items] if isinstance(items, Mapping) else list(items)

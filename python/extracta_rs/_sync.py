@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from . import _core
 from ._runs import RunIterator, start_run
@@ -11,6 +11,8 @@ from ._shared import (
     BaseClient,
     Seconds,
     changes,
+    check_model,
+    field_list,
     given,
     id_list,
     several,
@@ -25,10 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
+    from ._parse import ParsedResults
     from .journal import Journal
     from .models import FileInput
 
 __all__ = ["Batch", "Classifications", "Client", "Extractions"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +77,7 @@ class Extractions:
         name: str,
         *,
         language: str = "English",
-        fields: Iterable[Mapping[str, object]],
+        fields: Iterable[Mapping[str, object]] | type[Any],
         description: str | None = None,
         options: Mapping[str, object] | None = None,
     ) -> Extraction:
@@ -83,7 +88,8 @@ class Extractions:
             language: the documents' language, an English word ("English", "Romanian",
                 "Multi-Lingual"); the vendor's documentation lists them.
             fields: what to extract: mappings of `key`, `description`, `example`, `type`
-                ("string", "object" with `properties`, "array" with `items`).
+                ("string", "object" with `properties`, "array" with `items`); or a type of
+                yours, as for `fields_from`.
             description: what it is for.
             options: processing options as the vendor writes them (`hasTable`, ...).
 
@@ -105,7 +111,7 @@ class Extractions:
             description=description,
             language=language,
             options=dict(options) if options is not None else None,
-            fields=several("fields", fields),
+            fields=field_list(fields),
         )
         return self._raw.create("extraction", details).wait()
 
@@ -123,7 +129,7 @@ class Extractions:
         *,
         name: str | None = None,
         language: str | None = None,
-        fields: Iterable[Mapping[str, object]] | None = None,
+        fields: Iterable[Mapping[str, object]] | type[Any] | None = None,
         description: str | None = None,
         options: Mapping[str, object] | None = None,
     ) -> Extraction:
@@ -147,7 +153,7 @@ class Extractions:
         details = changes(
             name=name,
             language=language,
-            fields=several("fields", fields) if fields is not None else None,
+            fields=field_list(fields) if fields is not None else None,
             description=description,
             options=dict(options) if options is not None else None,
         )
@@ -293,22 +299,53 @@ class Extractions:
         options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
         return BatchIterator(self._raw, "extraction", batches, options)
 
+    @overload
     def run(
         self,
         extraction_id: str,
         files: FileInput | Iterable[FileInput],
         *,
+        parse: None = None,
         timeout: Seconds | None = 900.0,
         poll_interval: Seconds = 2.0,
         max_poll_interval: Seconds = 15.0,
         backoff: float = 1.5,
         on_progress: Callable[[BatchResults], object] | None = None,
-    ) -> BatchResults:
+    ) -> BatchResults: ...
+
+    @overload
+    def run(
+        self,
+        extraction_id: str,
+        files: FileInput | Iterable[FileInput],
+        *,
+        parse: type[T],
+        timeout: Seconds | None = 900.0,
+        poll_interval: Seconds = 2.0,
+        max_poll_interval: Seconds = 15.0,
+        backoff: float = 1.5,
+        on_progress: Callable[[BatchResults], object] | None = None,
+    ) -> ParsedResults[T]: ...
+
+    def run(
+        self,
+        extraction_id: str,
+        files: FileInput | Iterable[FileInput],
+        *,
+        parse: type[T] | None = None,
+        timeout: Seconds | None = 900.0,
+        poll_interval: Seconds = 2.0,
+        max_poll_interval: Seconds = 15.0,
+        backoff: float = 1.5,
+        on_progress: Callable[[BatchResults], object] | None = None,
+    ) -> BatchResults | ParsedResults[T]:
         """Upload files as a new batch and wait for their results.
 
         Args:
             extraction_id: the extraction to process them with.
             files: one file or an iterable of files, as for `upload`.
+            parse: a pydantic v2 model, a dataclass or a TypedDict to read the results as, as with
+                `BatchResults.parse`; it is looked at before anything is uploaded.
             timeout: seconds to wait in all, once they are uploaded; None for no limit.
             poll_interval: seconds before the first request for the results.
             max_poll_interval: the most seconds between two requests.
@@ -316,16 +353,20 @@ class Extractions:
             on_progress: called on this thread with the `BatchResults` of each answer.
 
         Returns:
-            The finished results; some files may have failed: `raise_for_failures()` tells.
+            The finished results; some files may have failed: `raise_for_failures()` tells. With
+            `parse` a list of `ParsedFile`, whose `results` are these.
 
         Raises:
             UploadOutcomeUnknownError: the upload's answer was lost; look before you try again.
             WaitTimeoutError: not finished in time; its token leads to the batch.
+            ParseError: values cannot be read as `parse`; its `parsed.results` has the results.
         """
         options = wait_options(timeout, poll_interval, max_poll_interval, backoff)
+        check_model(parse)
         _core.check_wait(options, on_progress)  # Before anything is uploaded and paid.
         batch = self.upload(extraction_id, files)
-        return self._raw.wait(*batch._name(), options, on_progress).wait()
+        results = self._raw.wait(*batch._name(), options, on_progress).wait()
+        return results if parse is None else results.parse(parse)
 
     def run_many(
         self,

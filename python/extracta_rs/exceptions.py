@@ -18,6 +18,7 @@ ExtractaError
 ├── WaitTimeoutError (also TimeoutError)    a batch was not finished by the deadline
 ├── JournalError                            a journal that cannot be read or written
 ├── RunIncompleteError                      a run has ended, some documents have no results
+├── ParseError                              results that cannot be read as a type of yours
 ├── BatchFailedError                        raised by `BatchResults.raise_for_failures`
 ├── SignatureVerificationError              a webhook that was not signed with the secret
 └── WebhookPayloadError                     a signed webhook that has not the shape of an event
@@ -31,6 +32,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
+    from ._parse import ParsedResults, ParseProblem
     from .models import BatchResults, UnfinishedDocument
 
 __all__ = [
@@ -45,6 +49,7 @@ __all__ = [
     "ExtractaError",
     "JournalError",
     "NotFoundError",
+    "ParseError",
     "PermissionDeniedError",
     "RateLimitError",
     "ResponseFormatError",
@@ -273,6 +278,27 @@ class BatchFailedError(ExtractaError):
     def __init__(self, text: str = "", *, results: BatchResults | None = None) -> None:
         super().__init__(text)
         self.results = results
+
+
+class ParseError(ExtractaError):
+    """Results that cannot be read as a type of yours. Nothing is lost: the results are here.
+
+    Attributes:
+        problems: each value that cannot be read: file, path, value and reason.
+        parsed: all files of the batch, with `data` where a file could be read; None where one
+            file alone was parsed. `parsed.results` has the results as they came.
+    """
+
+    def __init__(
+        self,
+        text: str = "",
+        *,
+        problems: list[ParseProblem] | None = None,
+        parsed: ParsedResults[Any] | None = None,
+    ) -> None:
+        super().__init__(text)
+        self.problems = problems or []
+        self.parsed = parsed
 
 
 class SignatureVerificationError(ExtractaError):

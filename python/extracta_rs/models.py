@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from os import PathLike
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias, TypeVar
 
 from . import _core
 from ._core import FileResult
@@ -19,6 +19,9 @@ from .tables._methods import Tabular
 
 if TYPE_CHECKING:
     from typing import Self
+
+    from ._lenient import DecimalMark
+    from ._parse import ParsedResults
 
 __all__ = [
     "BatchRef",
@@ -34,6 +37,7 @@ __all__ = [
     "UploadedFile",
 ]
 
+T = TypeVar("T")
 Kind: TypeAlias = Literal["extraction", "classification"]
 
 
@@ -218,6 +222,32 @@ class BatchResults(Tabular):
                 results=self,
             )
         return self
+
+    def parse(
+        self,
+        model: type[T],
+        *,
+        decimal: DecimalMark | None = None,
+        day_first: bool | None = None,
+    ) -> ParsedResults[T]:
+        """Read the results of all files as a type of yours.
+
+        Args:
+            model: a pydantic v2 model, a dataclass or a TypedDict, as for `fields_from`.
+            decimal: as for `FileResult.parse`.
+            day_first: as for `FileResult.parse`.
+
+        Returns:
+            A list of `ParsedFile`, one for each file. A file that failed at the service, or is not
+            finished, raises nothing: its `data` is None and its `error` tells why.
+
+        Raises:
+            ParseError: values cannot be read; `problems` has those of all files, `parsed` the list.
+            TypeError: `model` has something that the vendor's fields cannot say.
+        """
+        from ._parse import parse_results
+
+        return parse_results(self, model, decimal, day_first)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the vendor's JSON of the whole answer, untouched."""

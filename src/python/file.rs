@@ -134,6 +134,32 @@ impl FileResult {
         self.text(intern!(py, "batchId"))
     }
 
+    /// Read the result as a type of yours.
+    ///
+    /// Args:
+    ///     model: a pydantic v2 model, a dataclass or a TypedDict, as for `fields_from`.
+    ///     decimal: the decimal mark of numbers such as "1,234" that do not tell it themselves.
+    ///     day_first: whether dates such as "01/02/2025" have their day first. Where the two are
+    ///         None the other values of the file decide; where they do not it is an error.
+    ///
+    /// Returns:
+    ///     One of `model`.
+    ///
+    /// Raises:
+    ///     ParseError: the file has no result, or values that cannot be read: all are named.
+    ///     TypeError: `model` has something that the vendor's fields cannot say.
+    #[allow(clippy::doc_markdown)] // Python's docstring.
+    #[pyo3(signature = (model, *, decimal=None, day_first=None))]
+    fn parse<'py>(
+        slf: &Bound<'py, Self>,
+        model: Bound<'py, PyAny>,
+        decimal: Option<Bound<'py, PyAny>>,
+        day_first: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let parse = slf.py().import("extracta_rs._parse")?.getattr("parse_file")?;
+        parse.call1((slf, model, decimal, day_first))
+    }
+
     /// Return the vendor's JSON of the file, untouched.
     fn to_dict(&self, py: Python<'_>) -> Py<PyDict> {
         self.data.clone_ref(py)

@@ -11,12 +11,13 @@ use pyo3::types::PyBytes;
 use tokio_util::sync::CancellationToken;
 
 use super::call::Call;
+use super::handing::{Held, Returned};
 use super::runtime::{self, Inside};
 use super::{errors, load};
 use crate::core::error::{Error, Result};
 use crate::core::journal::{self as core, Document, State};
 use crate::core::model::Target;
-use crate::core::run::Run;
+use crate::core::run::{Finished, Run};
 
 /// A journal file.
 #[pyclass(frozen, module = "extracta_rs._core")]
@@ -183,6 +184,7 @@ fn told(document: Document) -> Told {
 #[pyclass(frozen, module = "extracta_rs._core")]
 pub(super) struct RunMany {
     run: Arc<tokio::sync::Mutex<Option<Inside<Run>>>>,
+    returned: Returned<Result<Finished>>,
     stopped: CancellationToken,
     closed: CancellationToken,
 }
@@ -191,7 +193,8 @@ impl RunMany {
     pub(super) fn new(py: Python<'_>, run: Run, closed: CancellationToken) -> PyResult<Self> {
         let run = Inside::new(run, runtime::current(py)?);
         let run = Arc::new(tokio::sync::Mutex::new(Some(run)));
-        Ok(Self { run, stopped: CancellationToken::new(), closed })
+        let stopped = CancellationToken::new();
+        Ok(Self { run, returned: Returned::default(), stopped, closed })
     }
 }
 
@@ -209,9 +212,16 @@ impl RunMany {
     /// The next batch that has results, or None after the last.
     fn next(&self, py: Python<'_>) -> PyResult<Call> {
         let (run, stopped, closed) = (self.run.clone(), self.stopped.clone(), self.closed.clone());
+        let returned = self.returned.clone();
         let operation = async move {
+            if let Some(held) = returned.again() {
+                return Ok(Some(held));
+            }
             tokio::select! {
-                next = async { run.lock().await.as_mut()?.get()?.next().await } => next.transpose(),
+                next = async { run.lock().await.as_mut()?.get()?.next().await } => {
+                    // At the end there may be one that another caller was cancelled with.
+                    Ok(next.map_or_else(|| returned.again(), |next| Some(returned.hold(next))))
+                }
                 () = stopped.cancelled() => {
                     drop(run.lock().await.take());
                     Ok(None)
@@ -219,8 +229,10 @@ impl RunMany {
                 () = closed.cancelled() => Err(Error::Closed("the client was closed")),
             }
         };
-        Call::new(py, operation, None, |py, finished| match finished {
-            Some(finished) => load::run_results(py, finished),
+        Call::new(py, operation, None, |py, held| match held.and_then(Held::take) {
+            Some(outcome) => {
+                load::run_results(py, outcome.map_err(|error| errors::to_python(py, error))?)
+            }
             None => Ok(py.None()),
         })
     }

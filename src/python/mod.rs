@@ -16,6 +16,7 @@ mod errors;
 mod explain;
 mod file;
 mod files;
+mod handing;
 mod journal;
 mod landing;
 mod load;

@@ -7,24 +7,29 @@ use tokio_util::sync::CancellationToken;
 
 use super::arguments::{batch_key, batch_keys};
 use super::call::Call;
+use super::handing::{Held, Returned};
 use super::runtime::{self, Inside};
 use super::{errors, load};
-use crate::core::error::Error;
-use crate::core::model::BatchKey;
+use crate::core::error::{Error, Result};
+use crate::core::model::{BatchAnswer, BatchKey};
 use crate::core::poll::Many;
 
 /// Batches that are waited on; `next()` is a `Call`.
 #[pyclass(frozen, module = "extracta_rs._core")]
 pub(super) struct WaitMany {
     many: Mutex<Option<Arc<Inside<Many>>>>,
+    returned: Returned<Outcome>,
     stopped: CancellationToken,
     closed: CancellationToken,
 }
 
+type Outcome = Result<BatchAnswer>;
+
 impl WaitMany {
     pub(super) fn new(py: Python<'_>, many: Many, closed: CancellationToken) -> PyResult<Self> {
         let many = Arc::new(Inside::new(many, runtime::current(py)?));
-        Ok(Self { many: Mutex::new(Some(many)), stopped: CancellationToken::new(), closed })
+        let stopped = CancellationToken::new();
+        Ok(Self { many: Mutex::new(Some(many)), returned: Returned::default(), stopped, closed })
     }
 
     fn many(&self) -> Option<Arc<Inside<Many>>> {
@@ -65,17 +70,24 @@ impl WaitMany {
     /// The next batch that is finished, or None after the last.
     fn next(&self, py: Python<'_>) -> PyResult<Call> {
         let (many, stopped, closed) = (self.many(), self.stopped.clone(), self.closed.clone());
+        let returned = self.returned.clone();
         let operation = async move {
+            if let Some(held) = returned.again() {
+                return Ok(Some(held));
+            }
             tokio::select! {
                 next = async { many.as_deref()?.look()?.next().await } => {
-                    next.map(|(_, answer)| answer).transpose()
+                    // At the end there may be one that another caller was cancelled with.
+                    Ok(next.map_or_else(|| returned.again(), |(_, next)| Some(returned.hold(next))))
                 }
                 () = stopped.cancelled() => Ok(None),
                 () = closed.cancelled() => Err(Error::Closed("the client was closed")),
             }
         };
-        Call::new(py, operation, None, |py, answer| match answer {
-            Some(answer) => load::results(py, &answer),
+        Call::new(py, operation, None, |py, held| match held.and_then(Held::take) {
+            Some(outcome) => {
+                load::results(py, &outcome.map_err(|error| errors::to_python(py, error))?)
+            }
             None => Ok(py.None()),
         })
     }

@@ -68,7 +68,7 @@ def test_the_loop_turns_while_ten_large_bodies_are_verified(
     # One alone may end between two turns of a loop that is busy receiving the others.
     assert sum(opened) >= 5
     for event in site.events:
-        assert {"files", "dedupe_keys"} <= vars(event).keys(), "made when the handler is called"
+        assert "dedupe_keys" in vars(event), "made when the handler is called"
 
 
 @pytest.mark.parametrize("kind", ASYNC)

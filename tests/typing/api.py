@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, assert_type
+from typing import Any, Literal, TypedDict, assert_type
 
 import extracta_rs
 from extracta_rs import (
@@ -21,6 +22,8 @@ from extracta_rs import (
     FileResult,
     Journal,
     JournalDocument,
+    ParsedFile,
+    ParsedResults,
     RunDocument,
     RunResults,
     SignatureReport,
@@ -30,6 +33,34 @@ from extracta_rs import (
 from extracta_rs.tables import to_csv, to_parquet, to_records
 from extracta_rs.testing import Delivery, Emulator, Request
 from extracta_rs.webhooks import SignatureReason
+
+
+@dataclass
+class Invoice:
+    total: float
+
+
+class Receipt(TypedDict):
+    total: float
+
+
+def parsing(results: BatchResults, file: FileResult, client: Client) -> None:
+    assert_type(file.parse(Invoice, decimal=","), Invoice)
+    assert_type(file.parse(Receipt, day_first=True), Receipt)
+    assert_type(results.parse(Invoice), ParsedResults[Invoice])
+    for each in results.parse(Invoice):
+        assert_type(each, ParsedFile[Invoice])
+        assert_type(each.data, Invoice | None)
+    assert_type(results.parse(Invoice).data, list[Invoice])
+    assert_type(extracta_rs.fields_from(Receipt)[0]["key"], Any)
+    client.extractions.create("n", fields=Invoice)
+    client.extractions.update("id", fields=Receipt)
+    assert_type(client.extractions.run("id", "a.pdf", parse=Invoice), ParsedResults[Invoice])
+    assert_type(client.extractions.run("id", "a.pdf", parse=None), BatchResults)
+    try:
+        results.parse(Receipt)
+    except extracta_rs.ParseError as error:
+        assert_type(error.problems, list[extracta_rs.ParseProblem])
 
 
 def blocking(path: Path) -> None:

@@ -232,6 +232,45 @@ def trigger(
         raise CommandError(f"{url.url} answered {answer.status}")
 
 
+@cli.group("templates", epilog=EXIT_CODES)
+def templates_group() -> None:
+    """Show the ready templates, or create an extraction with one."""
+
+
+@templates_group.command("list", cls=Command, epilog=EXIT_CODES)
+def templates_list(as_json: bool) -> None:
+    """List the templates and what each is for."""
+    from ._templates import run_list
+
+    run_list(as_json)
+
+
+@templates_group.command("show", cls=Command, epilog=EXIT_CODES)
+@click.argument("template")
+def templates_show(template: str, as_json: bool) -> None:
+    """Show the fields of TEMPLATE.
+
+    With --json it is printed as it is sent, to change it and to create an extraction with.
+    """
+    from ._templates import run_show
+
+    run_show(template, as_json)
+
+
+@templates_group.command("create", cls=Command, epilog=EXIT_CODES)
+@click.argument("template")
+@click.option("--name", help="What to call the extraction; the template's name otherwise.")
+@click.option("--language", help='The documents\' language, such as "English".')
+def templates_create(template: str, name: str | None, language: str | None, as_json: bool) -> None:
+    """Create an extraction with the fields of TEMPLATE and print its id.
+
+    The API key comes from EXTRACTA_API_KEY, the service's address from EXTRACTA_BASE_URL.
+    """
+    from ._templates import run_create
+
+    run_create(template, name, language, as_json)
+
+
 @cli.group()
 def journal() -> None:
     """Read the journal of `run_many`, also while a run is at work."""

@@ -618,9 +618,9 @@ fn translated(path: &Path, error: &rusqlite::Error) -> Error {
                 .to_owned()
         }
         Some(ErrorCode::SystemIoFailure) => format!(
-            "the disk does not take or give it ({text}); the last step was not written, and nothing \
-             by halves. See whether it is full, or a quota or limit is reached, then go on with the \
-             same journal"
+            "the disk is full or fails ({text}); the last step was not written, and nothing by \
+             halves. Make room (a quota or limit may be reached, too), then go on with the same \
+             journal"
         ),
         Some(ErrorCode::DatabaseBusy) => {
             format!("another process has been writing for {} s", PATIENCE.as_secs())
