@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import contextlib
 import gc
+import itertools
 import json
 import os
 import random
@@ -49,6 +50,7 @@ WAIT: dict[str, Any] = {"poll_interval": 0.05, "max_poll_interval": 0.3, "timeou
 # What a healthy process may gain in an hour: the allocator's noise, not a leak of each call.
 MOST_KB_A_MINUTE = 60.0
 PAUSE = 0.15
+RENEWED = 20
 
 
 def serve(seed: int) -> None:
@@ -100,11 +102,17 @@ class Soak:
     def block(self) -> None:
         """Work on a thread."""
         with Client("test-key", base_url=self.base_url, **SETTINGS) as client:
-            while not self.ended.is_set():
-                with contextlib.suppress(ExtractaError):
-                    extraction_id = client.extractions.create("Soak", fields=FIELDS).extraction_id
-                    break
-            while not self.ended.wait(PAUSE):
+            extraction_id = ""
+            for turn in itertools.count():
+                if self.ended.wait(PAUSE):
+                    return
+                # An extraction's list of batches must not grow with the time.
+                if not extraction_id or turn % RENEWED == 0:
+                    with contextlib.suppress(ExtractaError):
+                        made = client.extractions.create("Soak", fields=FIELDS)
+                        extraction_id = made.extraction_id
+                    if not extraction_id:
+                        continue
                 for step in (self.one, self.many, self.journaled):
                     try:
                         step(client, extraction_id)
@@ -157,12 +165,16 @@ class Soak:
         """Work on an event loop, with cancellations."""
         async with AsyncClient("test-key", base_url=self.base_url, **SETTINGS) as client:
             extraction_id = ""
-            while not extraction_id and not self.ended.is_set():
-                with contextlib.suppress(ExtractaError):
-                    made = await client.extractions.create("Soak", fields=FIELDS)
-                    extraction_id = made.extraction_id
-            while not self.ended.is_set():
+            for turn in itertools.count():
                 await asyncio.sleep(PAUSE)
+                if self.ended.is_set():
+                    return
+                if not extraction_id or turn % RENEWED == 0:
+                    with contextlib.suppress(ExtractaError):
+                        made = await client.extractions.create("Soak", fields=FIELDS)
+                        extraction_id = made.extraction_id
+                    if not extraction_id:
+                        continue
                 try:
                     async with asyncio.timeout(self.chance.uniform(0.01, 2)):
                         batch = await client.extractions.upload(extraction_id, ("a", b"%PDF"))

@@ -131,6 +131,13 @@ impl Board {
         self.waits.is_empty()
     }
 
+    /// Nobody waits: drops the timers of waits that have ended.
+    pub(super) fn rest(&mut self) {
+        self.timers.clear();
+        self.due.clear();
+        self.sweeps.clear();
+    }
+
     pub(super) fn has_job(&self) -> bool {
         !self.due.is_empty() || !self.sweeps.is_empty()
     }
@@ -373,6 +380,7 @@ impl Board {
         let group = self.groups.get(&answer.key.target);
         let batch = group.and_then(|group| group.batches.get(&answer.key.batch_id));
         let ids = batch.map_or_else(Vec::new, |batch| batch.waits.clone());
+        self.uploaded.remove(&answer.key);
         for &id in &ids {
             if let Some(wait) = self.take(id) {
                 wait.waiter.end(wait.key, Ok(answer.clone()));
@@ -506,10 +514,12 @@ impl Board {
         }
         self.uploaded.insert(key.clone(), file_ids);
         self.uploads.push_back(key.clone());
-        if self.uploads.len() > REMEMBERED
-            && let Some(oldest) = self.uploads.pop_front()
+        // Those that were waited for are forgotten already.
+        while let Some(oldest) = self.uploads.front()
+            && (self.uploads.len() > REMEMBERED || !self.uploaded.contains_key(oldest))
         {
-            self.uploaded.remove(&oldest);
+            self.uploaded.remove(oldest);
+            self.uploads.pop_front();
         }
     }
 

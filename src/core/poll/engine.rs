@@ -192,6 +192,7 @@ async fn ask(client: Client) {
             state.board.advance(Instant::now(), fastrand::f64());
             requests.abort(state.board.take_ended());
             if state.board.is_empty() {
+                state.board.rest();
                 state.asking = false;
                 return;
             }
