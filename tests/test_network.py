@@ -314,6 +314,9 @@ def test_a_pooled_connection_that_died(
         client.credits()
         if death == "reset":
             relay.reset_all()
+            # Whether this one still meets the dead connection is a matter of microseconds.
+            with contextlib.suppress(APIConnectionError):
+                client.credits()
         else:
             relay.frozen.set()
             with pytest.raises(UploadOutcomeUnknownError) as caught:
