@@ -27,8 +27,9 @@ pub(super) type Id = u64;
 const SWEEPABLE: usize = 3;
 /// How long a target is polled plainly after a sweep showed nothing to rely on.
 const DISTRUST: Duration = Duration::from_secs(600);
-/// Of so many uploads the files are remembered, to tell whether a webhook has all of them.
-const REMEMBERED: usize = 10_000;
+/// Of so many uploads that nobody waits for the files are remembered, to tell whether a webhook has
+/// all of them.
+const REMEMBERED: usize = 1_000;
 
 /// A request to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +95,8 @@ struct Group {
 #[derive(Default)]
 struct Batch {
     waits: Vec<Id>,
+    /// The files that this client uploaded into it.
+    known: Vec<String>,
     delivered: Files,
 }
 
@@ -178,7 +181,9 @@ impl Board {
         }
         let target = key.target.clone();
         let group = self.groups.entry(target.clone()).or_default();
-        group.batches.entry(key.batch_id.clone()).or_default().waits.push(id);
+        let batch = group.batches.entry(key.batch_id.clone()).or_default();
+        batch.waits.push(id);
+        batch.known.extend(self.uploaded.remove(&key).unwrap_or_default());
         group.size += 1;
         let swept = !waiter.wants_answers();
         let wait = Wait {
@@ -233,16 +238,24 @@ impl Board {
 
     fn take(&mut self, id: Id) -> Option<Wait> {
         let wait = self.waits.remove(&id)?;
+        let mut left = Vec::new();
         if let Some(group) = self.groups.get_mut(&wait.key.target) {
             group.size -= 1;
             if let Some(batch) = group.batches.get_mut(&wait.key.batch_id) {
                 batch.waits.retain(|other| *other != id);
+                let known = std::mem::take(&mut batch.known);
                 if batch.waits.is_empty() {
                     group.batches.remove(&wait.key.batch_id);
+                    left = known;
+                } else {
+                    batch.known = known;
                 }
             }
             if group.size == 0 {
                 self.groups.remove(&wait.key.target);
+            }
+            if !left.is_empty() {
+                self.remember(&wait.key, left);
             }
         }
         Some(wait)
@@ -377,10 +390,12 @@ impl Board {
 
     /// Ends every wait on a finished batch, each with the same answer; returns how many.
     fn finished(&mut self, answer: &BatchAnswer) -> usize {
-        let group = self.groups.get(&answer.key.target);
-        let batch = group.and_then(|group| group.batches.get(&answer.key.batch_id));
-        let ids = batch.map_or_else(Vec::new, |batch| batch.waits.clone());
-        self.uploaded.remove(&answer.key);
+        let group = self.groups.get_mut(&answer.key.target);
+        let batch = group.and_then(|group| group.batches.get_mut(&answer.key.batch_id));
+        let ids = batch.map_or_else(Vec::new, |batch| {
+            batch.known.clear();
+            batch.waits.clone()
+        });
         for &id in &ids {
             if let Some(wait) = self.take(id) {
                 wait.waiter.end(wait.key, Ok(answer.clone()));
@@ -508,18 +523,28 @@ impl Board {
 
     /// Remembers which files an upload put into a batch.
     pub(super) fn uploaded(&mut self, key: &BatchKey, file_ids: Vec<String>) {
+        let group = self.groups.get_mut(&key.target);
+        match group.and_then(|group| group.batches.get_mut(&key.batch_id)) {
+            Some(batch) => batch.known.extend(file_ids),
+            None => self.remember(key, file_ids),
+        }
+    }
+
+    fn remember(&mut self, key: &BatchKey, file_ids: Vec<String>) {
         if let Some(known) = self.uploaded.get_mut(key) {
             known.extend(file_ids);
             return;
         }
         self.uploaded.insert(key.clone(), file_ids);
         self.uploads.push_back(key.clone());
-        // Those that were waited for are forgotten already.
-        while let Some(oldest) = self.uploads.front()
-            && (self.uploads.len() > REMEMBERED || !self.uploaded.contains_key(oldest))
+        while self.uploaded.len() > REMEMBERED
+            && let Some(oldest) = self.uploads.pop_front()
         {
-            self.uploaded.remove(oldest);
-            self.uploads.pop_front();
+            self.uploaded.remove(&oldest);
+        }
+        // Most were waited for since.
+        if self.uploads.len() > 2 * REMEMBERED {
+            self.uploads.retain(|key| self.uploaded.contains_key(key));
         }
     }
 
@@ -531,7 +556,7 @@ impl Board {
             return 0;
         };
         batch.delivered.extend(files);
-        let mut known = self.uploaded.get(key).cloned().unwrap_or_default();
+        let mut known = batch.known.clone();
         let answers = batch.waits.iter().filter_map(|id| self.waits.get(id)?.waiter.last());
         for id in answers.flat_map(|answer| delivered::file_ids(&answer.json)) {
             if !known.contains(&id) {
