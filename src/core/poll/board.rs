@@ -4,8 +4,7 @@
 //! Where several batches of one extraction are waited on, one look at the extraction takes the
 //! place of a request for each (a sweep), as long as what it shows can be relied on.
 
-use std::cmp::Ordering;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,22 +13,18 @@ use tokio::time::Instant;
 use super::decide::{Options, Outcome, Watch};
 use super::delivered::{self, Files};
 use super::listing::listed;
-use super::sink::Waiter;
+use super::sink::{Id, Waiter};
 use super::sweep::Sweep;
+use super::timers::{Event, Timers};
+use super::uploads::Uploads;
 use crate::core::error::Result;
 use crate::core::model::{BatchAnswer, BatchKey, Target, says_final};
-
-/// Names a wait.
-pub(super) type Id = u64;
 
 /// From so many batches on a sweep costs less: it takes one request beside the one that every
 /// finished batch needs.
 const SWEEPABLE: usize = 3;
 /// How long a target is polled plainly after a sweep showed nothing to rely on.
 const DISTRUST: Duration = Duration::from_secs(600);
-/// Of so many uploads that nobody waits for the files are remembered, to tell whether a webhook has
-/// all of them.
-const REMEMBERED: usize = 1_000;
 
 /// A request to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +39,7 @@ pub(super) enum Job {
 pub(super) struct Board {
     waits: HashMap<Id, Wait>,
     groups: HashMap<Target, Group>,
-    timers: BinaryHeap<Timer>,
-    timers_made: u64,
+    timers: Timers,
     /// Batches to ask for, whoever was due first.
     due: VecDeque<Id>,
     sweeps: VecDeque<Target>,
@@ -54,8 +48,7 @@ pub(super) struct Board {
     /// Ended waits whose requests may still be under way.
     ended: Vec<Id>,
     last_id: Id,
-    uploaded: HashMap<BatchKey, Vec<String>>,
-    uploads: VecDeque<BatchKey>,
+    uploads: Uploads,
 }
 
 struct Wait {
@@ -100,35 +93,6 @@ struct Batch {
     delivered: Files,
 }
 
-#[derive(Clone, PartialEq, Eq)]
-enum Event {
-    Poll(Id),
-    LastLook(Id),
-    Deadline(Id),
-    Sweep(Target),
-    TrustAgain(Target),
-}
-
-/// The earliest is the greatest, as the heap wants it; of two at once the older.
-#[derive(PartialEq, Eq)]
-struct Timer {
-    when: Instant,
-    number: u64,
-    event: Event,
-}
-
-impl Ord for Timer {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.when, other.number).cmp(&(self.when, self.number))
-    }
-}
-
-impl PartialOrd for Timer {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
 impl Board {
     pub(super) fn is_empty(&self) -> bool {
         self.waits.is_empty()
@@ -147,17 +111,12 @@ impl Board {
 
     /// When something is to be done next.
     pub(super) fn next_event(&self) -> Option<Instant> {
-        self.timers.peek().map(|timer| timer.when)
+        self.timers.next()
     }
 
     /// Waits that have ended since this was asked last: their requests are of no use any more.
     pub(super) fn take_ended(&mut self) -> Vec<Id> {
         std::mem::take(&mut self.ended)
-    }
-
-    fn at(&mut self, when: Instant, event: Event) {
-        self.timers_made += 1;
-        self.timers.push(Timer { when, number: self.timers_made, event });
     }
 
     /// Begins a wait.
@@ -174,16 +133,16 @@ impl Board {
         let watch = Watch::new(options, now);
         let due = watch.first(now, chance);
         if let Some(deadline) = watch.deadline() {
-            self.at(deadline, Event::Deadline(id));
+            self.timers.at(deadline, Event::Deadline(id));
         }
         if let Some(look) = watch.last_look(now) {
-            self.at(look, Event::LastLook(id));
+            self.timers.at(look, Event::LastLook(id));
         }
         let target = key.target.clone();
         let group = self.groups.entry(target.clone()).or_default();
         let batch = group.batches.entry(key.batch_id.clone()).or_default();
         batch.waits.push(id);
-        batch.known.extend(self.uploaded.remove(&key).unwrap_or_default());
+        batch.known.extend(self.uploads.take(&key));
         group.size += 1;
         let swept = !waiter.wants_answers();
         let wait = Wait {
@@ -209,7 +168,7 @@ impl Board {
     fn poll_at(&mut self, id: Id, due: Instant) {
         if let Some(wait) = self.waits.get_mut(&id) {
             (wait.due, wait.stage) = (due, Stage::Timed);
-            self.at(due, Event::Poll(id));
+            self.timers.at(due, Event::Poll(id));
         }
     }
 
@@ -225,7 +184,7 @@ impl Board {
         }
         let sweep = group.sweep.get_or_insert_with(|| Sweep::new(options));
         if let Some(when) = sweep.hasten(options, due) {
-            self.at(when, Event::Sweep(target.clone()));
+            self.timers.at(when, Event::Sweep(target.clone()));
         }
     }
 
@@ -255,7 +214,7 @@ impl Board {
                 self.groups.remove(&wait.key.target);
             }
             if !left.is_empty() {
-                self.remember(&wait.key, left);
+                self.uploads.remember(&wait.key, left);
             }
         }
         Some(wait)
@@ -263,8 +222,7 @@ impl Board {
 
     /// Does what is due: ends waits whose time is over, and puts requests in line.
     pub(super) fn advance(&mut self, now: Instant, chance: f64) {
-        while self.timers.peek().is_some_and(|timer| timer.when <= now) {
-            let Some(Timer { when, event, .. }) = self.timers.pop() else { return };
+        while let Some((when, event)) = self.timers.due(now) {
             match event {
                 Event::Deadline(id) => {
                     if let Some(wait) = self.take(id) {
@@ -419,7 +377,7 @@ impl Board {
             Err(error) if sweep.failed(error) => None,
             Err(_) => {
                 let next = sweep.next(now, answer.as_ref().err(), chance);
-                self.at(next, Event::Sweep(target.clone()));
+                self.timers.at(next, Event::Sweep(target.clone()));
                 return;
             }
         };
@@ -473,7 +431,7 @@ impl Board {
             self.stop_sweeping(target, now, chance);
         } else if let Some(sweep) = self.sweep_of(target) {
             let next = sweep.next(now, None, chance);
-            self.at(next, Event::Sweep(target.clone()));
+            self.timers.at(next, Event::Sweep(target.clone()));
         }
     }
 
@@ -490,7 +448,7 @@ impl Board {
     fn distrust(&mut self, target: &Target, now: Instant, chance: f64) {
         if let Some(group) = self.groups.get_mut(target) {
             group.distrusted = Some(now + DISTRUST);
-            self.at(now + DISTRUST, Event::TrustAgain(target.clone()));
+            self.timers.at(now + DISTRUST, Event::TrustAgain(target.clone()));
         }
         self.stop_sweeping(target, now, chance);
     }
@@ -526,25 +484,7 @@ impl Board {
         let group = self.groups.get_mut(&key.target);
         match group.and_then(|group| group.batches.get_mut(&key.batch_id)) {
             Some(batch) => batch.known.extend(file_ids),
-            None => self.remember(key, file_ids),
-        }
-    }
-
-    fn remember(&mut self, key: &BatchKey, file_ids: Vec<String>) {
-        if let Some(known) = self.uploaded.get_mut(key) {
-            known.extend(file_ids);
-            return;
-        }
-        self.uploaded.insert(key.clone(), file_ids);
-        self.uploads.push_back(key.clone());
-        while self.uploaded.len() > REMEMBERED
-            && let Some(oldest) = self.uploads.pop_front()
-        {
-            self.uploaded.remove(&oldest);
-        }
-        // Most were waited for since.
-        if self.uploads.len() > 2 * REMEMBERED {
-            self.uploads.retain(|key| self.uploaded.contains_key(key));
+            None => self.uploads.remember(key, file_ids),
         }
     }
 

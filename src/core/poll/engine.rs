@@ -12,10 +12,10 @@ use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 use tokio::task::{self, AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
-use super::board::{Board, Id, Job};
+use super::board::{Board, Job};
 use super::decide::Options;
 use super::delivered::{Files, by_batch};
-use super::sink::{OnAnswer, Sink, Waiter};
+use super::sink::{Id, OnAnswer, Sink, Waiter};
 use crate::core::api::Client;
 use crate::core::error::{Error, Result};
 use crate::core::limit::Turn;

@@ -10,6 +10,8 @@ pub mod engine;
 pub mod listing;
 mod sink;
 mod sweep;
+mod timers;
+mod uploads;
 
 pub use decide::Options;
 pub(crate) use engine::Watches;

@@ -10,6 +10,9 @@ use tokio::time::Instant;
 use crate::core::error::{Error, Result};
 use crate::core::model::{BatchAnswer, BatchKey};
 
+/// Names a wait.
+pub(super) type Id = u64;
+
 /// Told of each answer that came, the last one too.
 pub type OnAnswer = Arc<dyn Fn(&BatchAnswer) + Send + Sync>;
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::board::Id;
 use super::decide::{Options, is_fatal, jittered, longer};
+use super::sink::Id;
 use crate::core::error::Error;
 
 /// So many looks in a row may fail before batches are asked for one by one.
