@@ -118,9 +118,10 @@ impl Call {
         let event_loop = running_loop(py)?;
         let future = event_loop.call_method0(intern!(py, "create_future"))?;
         let waiter = Arc::new(Waiter::new(event_loop.unbind(), future.unbind()));
+        let progress = work.progress.clone();
         let started = Started::new(runtime, work, waiter.clone());
         waiter.abort_with(started.task.clone());
-        Ok(Awaited { started, waiter, asleep: AtomicBool::new(false) })
+        Ok(Awaited { started, waiter, progress, asleep: AtomicBool::new(false) })
     }
 }
 
@@ -132,6 +133,7 @@ impl Call {
 struct Awaited {
     started: Started,
     waiter: Arc<Waiter>,
+    progress: Option<Arc<Progress>>,
     asleep: AtomicBool,
 }
 
@@ -144,6 +146,10 @@ impl Awaited {
     /// The future, marked as `await` marks it, or the result as what `StopIteration` carries.
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         if let Some(outcome) = self.waiter.take() {
+            // The result may be here before the loop was told of the last progress.
+            if let Some(progress) = &self.progress {
+                progress.tell(py)?;
+            }
             let value = outcome.into_python(py)?;
             // None is what StopIteration carries by itself.
             return if value.is_none(py) { Ok(None) } else { Err(stop(value)) };
