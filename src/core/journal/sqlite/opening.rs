@@ -35,9 +35,10 @@ pub(super) enum Prepared {
 
 pub(super) fn prepare(mut connection: Connection) -> rusqlite::Result<Prepared> {
     connection.busy_timeout(PATIENCE)?;
-    let application: i64 = connection.pragma_query_value(None, "application_id", |r| r.get(0))?;
     let tables: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    // After the tables: another process may make the file a journal between the two.
+    let application: i64 = connection.pragma_query_value(None, "application_id", |r| r.get(0))?;
     if application != APPLICATION_ID && (application != 0 || tables != 0) {
         let text = "an SQLite file, but no journal of extracta_rs: name another file";
         return Ok(Prepared::Refused(text.to_owned()));
