@@ -15,7 +15,29 @@ if TYPE_CHECKING:
     from .models import BatchRef, BatchResults
 
 
-class BatchIterator:
+class _Waiting:
+    """The batches that are waited on, and what the iterable that gives them has raised."""
+
+    def __init__(self, raw: _core.WaitMany, kind: str) -> None:
+        self._raw = raw
+        self._kind = kind
+        self._error: Exception | None = None
+
+    def _add(self, batch: BatchRef | str) -> None:
+        self._raw.add(name_batches(self._kind, [batch]))
+
+    def _finish(self, error: Exception | None) -> None:
+        self._error = error
+        self._raw.finish()
+
+    def _raise_error(self) -> None:
+        """Raise, once and behind the last result, what the iterable has raised."""
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+
+
+class BatchIterator(_Waiting):
     """Gives the results of batches as they finish; `close` stops the waiting."""
 
     def __init__(
@@ -26,9 +48,7 @@ class BatchIterator:
         options: WaitOptions,
     ) -> None:
         known = name_batches(kind, batches) if isinstance(batches, Sized) else []
-        self._raw = client.wait_many(known, options)
-        self._kind = kind
-        self._error: Exception | None = None
+        super().__init__(client.wait_many(known, options), kind)
         if isinstance(batches, Sized):
             self._raw.finish()
         else:
@@ -44,21 +64,12 @@ class BatchIterator:
         results = self._raw.next().wait()
         if results is not None:
             return results
-        if self._error is not None:
-            error, self._error = self._error, None
-            raise error
+        self._raise_error()
         raise StopIteration
 
     def close(self) -> None:
         """Stop waiting; the batches go on at the service."""
         self._raw.stop()
-
-    def _add(self, batch: BatchRef | str) -> None:
-        self._raw.add(name_batches(self._kind, [batch]))
-
-    def _finish(self, error: Exception | None) -> None:
-        self._error = error
-        self._raw.finish()
 
 
 def _feed(waiting: weakref.ref[BatchIterator], batches: Iterable[BatchRef | str]) -> None:
@@ -78,7 +89,7 @@ def _feed(waiting: weakref.ref[BatchIterator], batches: Iterable[BatchRef | str]
         iterator._finish(error)
 
 
-class AsyncBatchIterator:
+class AsyncBatchIterator(_Waiting):
     """Gives the results of batches as they finish; `aclose` stops the waiting."""
 
     def __init__(
@@ -90,9 +101,7 @@ class AsyncBatchIterator:
     ) -> None:
         self._growing = batches if isinstance(batches, AsyncIterable) else None
         known = [] if isinstance(batches, AsyncIterable) else name_batches(kind, batches)
-        self._raw = client.wait_many(known, options)
-        self._kind = kind
-        self._error: Exception | None = None
+        super().__init__(client.wait_many(known, options), kind)
         self._feeding: asyncio.Task[None] | None = None
         if self._growing is None:
             self._raw.finish()
@@ -108,9 +117,7 @@ class AsyncBatchIterator:
         results = await self._raw.next()
         if results is not None:
             return results
-        if self._error is not None:
-            error, self._error = self._error, None
-            raise error
+        self._raise_error()
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
@@ -118,13 +125,6 @@ class AsyncBatchIterator:
         if self._feeding is not None:
             self._feeding.cancel()
         self._raw.stop()
-
-    def _add(self, batch: BatchRef | str) -> None:
-        self._raw.add(name_batches(self._kind, [batch]))
-
-    def _finish(self, error: Exception | None) -> None:
-        self._error = error
-        self._raw.finish()
 
 
 async def _feed_on_loop(

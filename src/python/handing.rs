@@ -24,14 +24,21 @@ impl<T> Returned<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What came back first.
-    pub(super) fn again(&self) -> Option<Held<T>> {
+    /// What came back first, else what comes next; at the end there may be one that another caller
+    /// was cancelled with.
+    pub(super) async fn or_next(&self, next: impl Future<Output = Option<T>>) -> Option<Held<T>> {
+        if let Some(held) = self.again() {
+            return Some(held);
+        }
+        next.await.map_or_else(|| self.again(), |next| Some(self.hold(next)))
+    }
+
+    fn again(&self) -> Option<Held<T>> {
         let value = self.lock().pop_front()?;
         Some(self.hold(value))
     }
 
-    /// On its way to whoever asked.
-    pub(super) fn hold(&self, value: T) -> Held<T> {
+    fn hold(&self, value: T) -> Held<T> {
         Held { value: Some(value), back: self.clone() }
     }
 }

@@ -214,14 +214,10 @@ impl RunMany {
         let (run, stopped, closed) = (self.run.clone(), self.stopped.clone(), self.closed.clone());
         let returned = self.returned.clone();
         let operation = async move {
-            if let Some(held) = returned.again() {
-                return Ok(Some(held));
-            }
+            let next = async { run.lock().await.as_mut()?.get()?.next().await };
             tokio::select! {
-                next = async { run.lock().await.as_mut()?.get()?.next().await } => {
-                    // At the end there may be one that another caller was cancelled with.
-                    Ok(next.map_or_else(|| returned.again(), |next| Some(returned.hold(next))))
-                }
+                biased;
+                held = returned.or_next(next) => Ok(held),
                 () = stopped.cancelled() => {
                     drop(run.lock().await.take());
                     Ok(None)

@@ -72,14 +72,10 @@ impl WaitMany {
         let (many, stopped, closed) = (self.many(), self.stopped.clone(), self.closed.clone());
         let returned = self.returned.clone();
         let operation = async move {
-            if let Some(held) = returned.again() {
-                return Ok(Some(held));
-            }
+            let next = async { Some(many.as_deref()?.look()?.next().await?.1) };
             tokio::select! {
-                next = async { many.as_deref()?.look()?.next().await } => {
-                    // At the end there may be one that another caller was cancelled with.
-                    Ok(next.map_or_else(|| returned.again(), |(_, next)| Some(returned.hold(next))))
-                }
+                biased;
+                held = returned.or_next(next) => Ok(held),
                 () = stopped.cancelled() => Ok(None),
                 () = closed.cancelled() => Err(Error::Closed("the client was closed")),
             }

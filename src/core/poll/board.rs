@@ -18,7 +18,7 @@ use super::sweep::Sweep;
 use super::timers::{Event, Timers};
 use super::uploads::Uploads;
 use crate::core::error::Result;
-use crate::core::model::{BatchAnswer, BatchKey, Target, says_final};
+use crate::core::model::{BatchAnswer, BatchKey, Target};
 
 /// From so many batches on a sweep costs less: it takes one request beside the one that every
 /// finished batch needs.
@@ -81,7 +81,8 @@ struct Group {
     batches: HashMap<String, Batch>,
     size: usize,
     sweep: Option<Sweep>,
-    distrusted: Option<Instant>,
+    /// Until `TrustAgain` comes.
+    distrusted: bool,
 }
 
 /// The waits on one batch, and what webhooks brought of it.
@@ -157,7 +158,7 @@ impl Board {
             misled: false,
         };
         self.waits.insert(id, wait);
-        self.begin_sweeping(&target, options, due, now);
+        self.begin_sweeping(&target, options, due);
         let sweeping = self.sweep_of(&target).is_some();
         if !(swept && sweeping) {
             self.poll_at(id, due);
@@ -177,9 +178,9 @@ impl Board {
     }
 
     /// Sees to it that a target with enough waits is swept by the time a new one is due.
-    fn begin_sweeping(&mut self, target: &Target, options: Options, due: Instant, now: Instant) {
+    fn begin_sweeping(&mut self, target: &Target, options: Options, due: Instant) {
         let Some(group) = self.groups.get_mut(target) else { return };
-        if group.size < SWEEPABLE || group.distrusted.is_some_and(|until| now < until) {
+        if group.size < SWEEPABLE || group.distrusted {
             return;
         }
         let sweep = group.sweep.get_or_insert_with(|| Sweep::new(options));
@@ -202,12 +203,9 @@ impl Board {
             group.size -= 1;
             if let Some(batch) = group.batches.get_mut(&wait.key.batch_id) {
                 batch.waits.retain(|other| *other != id);
-                let known = std::mem::take(&mut batch.known);
                 if batch.waits.is_empty() {
+                    left = std::mem::take(&mut batch.known);
                     group.batches.remove(&wait.key.batch_id);
-                    left = known;
-                } else {
-                    batch.known = known;
                 }
             }
             if group.size == 0 {
@@ -259,11 +257,11 @@ impl Board {
 
     fn trust_again(&mut self, target: &Target, now: Instant, chance: f64) {
         let Some(group) = self.groups.get_mut(target) else { return };
-        group.distrusted = None;
+        group.distrusted = false;
         let any = group.batches.values().find_map(|batch| batch.waits.first().copied());
         if let Some(wait) = any.and_then(|id| self.waits.get(&id)) {
             let (options, due) = (wait.watch.options(), wait.watch.first(now, chance));
-            self.begin_sweeping(target, options, due, now);
+            self.begin_sweeping(target, options, due);
         }
     }
 
@@ -382,10 +380,7 @@ impl Board {
             }
         };
         let told_wrong = batches.as_ref().is_some_and(|batches| {
-            let running = |listed: &super::listing::Listed<'_>| {
-                !listed.status.as_deref().is_some_and(says_final)
-            };
-            batches.iter().any(|listed| sweep.doubts(&listed.batch_id) && running(listed))
+            batches.iter().any(|listed| sweep.doubts(&listed.batch_id) && !listed.is_final())
         });
         let number = sweep.answered();
         let Some(batches) = batches.filter(|_| !told_wrong) else {
@@ -397,7 +392,7 @@ impl Board {
         let mut final_ones = Vec::new();
         for listed in &batches {
             let Some(batch) = group.batches.get(&*listed.batch_id) else { continue };
-            let is_final = listed.status.as_deref().is_some_and(says_final);
+            let is_final = listed.is_final();
             for id in &batch.waits {
                 if let Some(wait) = self.waits.get_mut(id) {
                     (wait.seen, wait.running) = (number, !is_final);
@@ -447,7 +442,7 @@ impl Board {
 
     fn distrust(&mut self, target: &Target, now: Instant, chance: f64) {
         if let Some(group) = self.groups.get_mut(target) {
-            group.distrusted = Some(now + DISTRUST);
+            group.distrusted = true;
             self.timers.at(now + DISTRUST, Event::TrustAgain(target.clone()));
         }
         self.stop_sweeping(target, now, chance);

@@ -234,9 +234,10 @@ async fn turn_of(line: &mut Option<Line>) -> Turn {
     }
 }
 
-async fn until(next: Option<Instant>) {
-    match next {
-        Some(next) => sleep_until(next).await,
+/// Ends at this moment; never where there is none.
+pub(crate) async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
         None => std::future::pending().await,
     }
 }

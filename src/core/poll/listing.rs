@@ -10,6 +10,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::core::model::says_final;
+
 /// A batch as the listing shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed<'a> {
@@ -17,6 +19,14 @@ pub struct Listed<'a> {
     pub batch_id: Cow<'a, str>,
     /// Its status, where one is told.
     pub status: Option<Cow<'a, str>>,
+}
+
+impl Listed<'_> {
+    /// Whether the batch is shown as one that nothing more will come of.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        self.status.as_deref().is_some_and(says_final)
+    }
 }
 
 #[derive(Deserialize)]

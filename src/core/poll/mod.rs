@@ -15,5 +15,7 @@ mod uploads;
 
 pub use decide::Options;
 pub(crate) use engine::Watches;
+#[cfg(feature = "journal")]
+pub(crate) use engine::until;
 pub use engine::{Many, deliver, wait};
 pub use sink::OnAnswer;

@@ -14,9 +14,9 @@ use super::seek::{self, Found, Names, batch_ids, seek};
 use super::send::{Outcome, Sent, send};
 use super::{Options, Shared, blocking};
 use crate::core::error::{Error, Result, Unfinished};
-use crate::core::journal::{Admitted, Intent, Row, State};
+use crate::core::journal::{Admitted, Row, State};
 use crate::core::model::{BatchAnswer, BatchKey};
-use crate::core::poll::Many;
+use crate::core::poll::{Many, until};
 
 /// Between two looks for a lost upload; doubled each time.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
@@ -35,7 +35,6 @@ pub(super) enum Told {
 /// An upload that is looked for.
 struct Lost {
     since: Instant,
-    settled: Instant,
     prepared: Vec<Prepared>,
 }
 
@@ -127,7 +126,7 @@ impl Driver {
             .blocking(|shared| shared.journal.take_over(&shared.owner, &shared.target))
             .await?;
         for intent in left {
-            self.seek_later(&intent, Vec::new());
+            self.seek(intent.row, Vec::new());
         }
         if !self.lost.is_empty() {
             return Ok(());
@@ -183,7 +182,7 @@ impl Driver {
                     self.waited(&key, outcome).await?;
                 }
                 Some(found) = self.seeking.join_next() => self.sought(joined(found)?).await?,
-                () = at(self.look), if self.seeking.is_empty() && !self.lost.is_empty() => {
+                () = until(self.look.map(|(when, _)| when)), if self.seeking.is_empty() && !self.lost.is_empty() => {
                     let rows = self.lost.keys().copied().collect();
                     let names = std::mem::take(&mut self.names);
                     self.seeking.spawn(seek(self.shared.clone(), rows, names));
@@ -198,11 +197,14 @@ impl Driver {
     }
 
     fn is_done(&self) -> bool {
+        self.is_idle() && self.lost.is_empty() && self.others.is_empty()
+    }
+
+    /// Whether there is nothing to upload or to wait for, apart from what is not known yet.
+    fn is_idle(&self) -> bool {
         self.ready.is_empty()
             && self.alone.is_empty()
             && self.sending.is_empty()
-            && self.lost.is_empty()
-            && self.others.is_empty()
             && self.waiting.is_empty()
     }
 
@@ -288,7 +290,7 @@ impl Driver {
                 }
                 let take = move |shared: &Shared| shared.journal.take_over_one(&shared.owner, row);
                 match self.shared.blocking(take).await? {
-                    Some(taken) => self.seek_later(&taken, prepared),
+                    Some(taken) => self.seek(taken.row, prepared),
                     None => drop(self.others.insert(row, prepared)),
                 }
             }
@@ -340,10 +342,7 @@ impl Driver {
         match sent.outcome {
             Outcome::Nothing => {}
             Outcome::Uploaded(row, key) => self.wait_for(row, key),
-            Outcome::Lost(row, prepared) => {
-                let now = Instant::now();
-                self.seek(row, Lost { since: now, settled: now + self.options.settle, prepared });
-            }
+            Outcome::Lost(row, prepared) => self.seek(row, prepared),
             Outcome::Refused(documents, error) => self.refused(documents, &error).await?,
         }
         Ok(())
@@ -372,9 +371,7 @@ impl Driver {
                 self.shared.blocking(move |shared| shared.journal.finished(row, &json)).await?;
                 self.tell(Told::Finished { row, key: key.clone(), from_journal: false });
             }
-            Err(error @ (Error::Status { status: 401 | 403, .. } | Error::Closed(_))) => {
-                return Err(error);
-            }
+            Err(error) if seek::ends_the_run(&error) => return Err(error),
             Err(error) => {
                 let reason = error.to_string();
                 self.report(row, false, &reason, Some(&key.batch_id)).await?;
@@ -383,31 +380,28 @@ impl Driver {
         Ok(())
     }
 
-    fn seek_later(&mut self, intent: &Intent, prepared: Vec<Prepared>) {
-        // What passed since it was sent is not counted: the wall clock may have jumped ahead, and
-        // an absence that is believed too early is paid twice.
-        let now = Instant::now();
-        let settled = now + self.options.settle;
-        self.seek(intent.row, Lost { since: now, settled, prepared });
+    /// Looks for an upload from now on. What passed since it was sent is not counted: the wall clock
+    /// may have jumped ahead, and an absence that is believed too early is paid twice.
+    fn seek(&mut self, row: Row, prepared: Vec<Prepared>) {
+        let since = Instant::now();
+        self.known.insert(row);
+        self.lost.insert(row, Lost { since, prepared });
+        self.look = Some((since, FIRST_LOOK));
     }
 
-    fn seek(&mut self, row: Row, lost: Lost) {
-        self.known.insert(row);
-        self.lost.insert(row, lost);
-        self.look = Some((Instant::now(), FIRST_LOOK));
+    /// From when on the absence of a lost upload counts.
+    fn settled(&self, lost: &Lost) -> Instant {
+        lost.since + self.options.settle
     }
 
     async fn sought(&mut self, found: Found) -> Result<()> {
         self.names = found.names;
         let now = Instant::now();
         // As long as there is other work, looking on costs nothing.
-        let idle = self.ready.is_empty()
-            && self.alone.is_empty()
-            && self.sending.is_empty()
-            && self.waiting.is_empty();
+        let idle = self.is_idle();
         for (row, verdict) in found.verdicts {
             let Some(lost) = self.lost.get(&row) else { continue };
-            let settled = found.began >= lost.settled;
+            let settled = found.began >= self.settled(lost);
             match verdict {
                 Verdict::Found(batch_id) => {
                     self.lost.remove(&row);
@@ -439,7 +433,8 @@ impl Driver {
     /// Soon at first, then ever more rarely, but as soon as the answer would count.
     fn next_look(&self, now: Instant) -> Option<(Instant, Duration)> {
         let (_, pause) = self.look?;
-        let settled = self.lost.values().map(|lost| lost.settled).filter(|at| *at > now).min();
+        let settled =
+            self.lost.values().map(|lost| self.settled(lost)).filter(|at| *at > now).min();
         let next = now + pause;
         let next = settled.map_or(next, |settled| settled.min(next));
         Some((next, (pause * 2).min(LONGEST_LOOK)))
@@ -490,17 +485,6 @@ async fn next_of<T>(arrivals: &mut Option<Receiver<T>>) -> Option<T> {
         Some(arrivals) => arrivals.recv().await,
         None => None,
     }
-}
-
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn at(look: Option<(Instant, Duration)>) {
-    until(look.map(|(when, _)| when)).await;
 }
 
 fn joined<T>(outcome: Result<Result<T>, tokio::task::JoinError>) -> Result<T> {

@@ -37,9 +37,7 @@ pub(super) async fn seek(shared: Shared, lost: Vec<Row>, mut names: Names) -> Re
         Err(error) if is_passing(&error) => {
             return Ok(Found { began, verdicts: all(Verdict::NotYet), names });
         }
-        Err(error @ (Error::Status { status: 401 | 403, .. } | Error::Closed(_))) => {
-            return Err(error);
-        }
+        Err(error) if ends_the_run(&error) => return Err(error),
         Err(_) => None,
     };
     let Some(batches) = batches else {
@@ -92,7 +90,7 @@ async fn read(shared: &Shared, batch_id: &str) -> Result<Option<Vec<String>>> {
     match shared.client.results(&key, None).await {
         // While it is in processing an answer may show some of its files only.
         Ok(answer) => Ok(answer.finished.then(|| look::names(&answer.json)).flatten()),
-        Err(error @ (Error::Status { status: 401 | 403, .. } | Error::Closed(_))) => Err(error),
+        Err(error) if ends_the_run(&error) => Err(error),
         Err(_) => Ok(None),
     }
 }
@@ -101,6 +99,11 @@ async fn read(shared: &Shared, batch_id: &str) -> Result<Option<Vec<String>>> {
 pub(super) fn batch_ids(json: &[u8]) -> Option<Vec<String>> {
     let listed = listed(json)?;
     Some(listed.into_iter().map(|batch| batch.batch_id.into_owned()).collect())
+}
+
+/// Whether a question's failure would meet every other one, too.
+pub(super) fn ends_the_run(error: &Error) -> bool {
+    matches!(error, Error::Status { status: 401 | 403, .. } | Error::Closed(_))
 }
 
 /// Whether the same request may succeed later.
