@@ -67,7 +67,7 @@ def files(size: int) -> list[dict[str, Any]]:
     """Return so many files that their delivery has about `size` bytes."""
     if size < 500:
         small = file(0)
-        del small["result"]["items"]
+        del small["result"]["items"][0]
         return [small]
     found: list[dict[str, Any]] = []
     left = size

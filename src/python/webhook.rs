@@ -3,6 +3,8 @@
 //! A body that can change is copied first, so that what is parsed is what was verified. Messages
 //! name types and reasons, never a secret or a signature.
 
+use std::borrow::Cow;
+
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::import_exception;
 use pyo3::prelude::*;
@@ -86,44 +88,52 @@ fn type_name(value: &Bound<'_, PyAny>) -> String {
     value.get_type().name().map_or_else(|_| "object".to_owned(), |name| name.to_string())
 }
 
-fn header_bytes(header: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
+fn header_bytes<'a>(header: &'a Bound<'_, PyAny>) -> PyResult<Option<Cow<'a, [u8]>>> {
     if header.is_none() {
-        Ok(None)
-    } else if let Ok(bytes) = header.cast::<PyBytes>() {
-        Ok(Some(bytes.as_bytes().to_vec()))
-    } else if let Ok(text) = header.cast::<PyString>() {
-        Ok(Some(text.to_string_lossy().into_owned().into_bytes()))
-    } else {
-        let kind = type_name(header);
-        Err(PyTypeError::new_err(format!("header must be str, bytes or None, not {kind}")))
+        return Ok(None);
     }
+    if let Ok(bytes) = header.cast::<PyBytes>() {
+        return Ok(Some(Cow::Borrowed(bytes.as_bytes())));
+    }
+    let Ok(text) = header.cast::<PyString>() else {
+        let kind = type_name(header);
+        return Err(PyTypeError::new_err(format!("header must be str, bytes or None, not {kind}")));
+    };
+    Ok(Some(match text.to_string_lossy() {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    }))
 }
 
-fn secret_bytes(secret: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
+fn secret_bytes<'a>(secret: &'a Bound<'_, PyAny>) -> PyResult<Option<&'a [u8]>> {
     if let Ok(bytes) = secret.cast::<PyBytes>() {
-        return Ok(Some(bytes.as_bytes().to_vec()));
+        return Ok(Some(bytes.as_bytes()));
     }
     let Ok(text) = secret.cast::<PyString>() else { return Ok(None) };
     match text.to_str() {
-        Ok(text) => Ok(Some(text.as_bytes().to_vec())),
+        Ok(text) => Ok(Some(text.as_bytes())),
         // Python's own error would show the secret.
         Err(_) => Err(PyValueError::new_err("a webhook secret has lone surrogates")),
     }
 }
 
-fn secrets_bytes(secret: &Bound<'_, PyAny>) -> PyResult<Vec<Vec<u8>>> {
+fn no_secret(value: &Bound<'_, PyAny>) -> PyErr {
+    let kind = type_name(value);
+    PyTypeError::new_err(format!("secret must be str, bytes or a sequence of them, not {kind}"))
+}
+
+/// Calls `work` with the secrets that an argument holds.
+fn with_secrets<T>(
+    secret: &Bound<'_, PyAny>,
+    work: impl FnOnce(&[&[u8]]) -> PyResult<T>,
+) -> PyResult<T> {
     if let Some(one) = secret_bytes(secret)? {
-        return Ok(vec![one]);
+        return work(&[one]);
     }
-    let wrong = |value: &Bound<'_, PyAny>| {
-        let kind = type_name(value);
-        PyTypeError::new_err(format!("secret must be str, bytes or a sequence of them, not {kind}"))
-    };
-    let several = secret.cast::<PySequence>().map_err(|_| wrong(secret))?;
-    several
-        .try_iter()?
-        .map(|item| item.and_then(|item| secret_bytes(&item)?.ok_or_else(|| wrong(&item))))
-        .collect()
+    let several = secret.cast::<PySequence>().map_err(|_| no_secret(secret))?;
+    let several: Vec<_> = several.try_iter()?.collect::<PyResult<_>>()?;
+    let bytes = several.iter().map(|one| secret_bytes(one)?.ok_or_else(|| no_secret(one)));
+    work(&bytes.collect::<PyResult<Vec<_>>>()?)
 }
 
 /// Runs `work`, without holding the interpreter where that pays.
@@ -142,10 +152,11 @@ pub(super) fn check<T: Send>(
     secret: &Bound<'_, PyAny>,
     check: impl FnOnce(&[u8], Option<&[u8]>, &[&[u8]]) -> Result<T, UnusableSecret> + Send,
 ) -> PyResult<T> {
-    let (header, secrets) = (header_bytes(header)?, secrets_bytes(secret)?);
-    let secrets: Vec<_> = secrets.iter().map(Vec::as_slice).collect();
-    work_on(secret.py(), body, |body| check(body, header.as_deref(), &secrets))
-        .map_err(|error| PyValueError::new_err(error.to_string()))
+    let header = header_bytes(header)?;
+    with_secrets(secret, |secrets| {
+        work_on(secret.py(), body, |body| check(body, header.as_deref(), secrets))
+            .map_err(|error| PyValueError::new_err(error.to_string()))
+    })
 }
 
 #[pyfunction]
@@ -166,7 +177,7 @@ fn sign(body: &Bound<'_, PyAny>, secret: &Bound<'_, PyAny>) -> PyResult<String> 
         PyTypeError::new_err(format!("secret must be str or bytes, not {}", type_name(secret)))
     })?;
     let bytes = body.bytes().map_err(invalid)?;
-    work_on(secret.py(), bytes, |body| webhook::sign(body, &key))
+    work_on(secret.py(), bytes, |body| webhook::sign(body, key))
         .map_err(|error| PyValueError::new_err(error.to_string()))
 }
 

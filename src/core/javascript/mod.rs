@@ -4,6 +4,7 @@
 //! follow V8 to the byte. The input comes from the network before it is authenticated: nothing
 //! here recurses, panics, or needs more memory than a fixed multiple of the text.
 
+mod nesting;
 mod number;
 mod order;
 mod reader;

@@ -8,23 +8,16 @@ const WHOLE_DIGITS: usize = 15;
 /// No double needs more digits than this to be rounded correctly.
 const DECISIVE_DIGITS: usize = 800;
 
-/// Writes the number `text` to `out` as `JSON.stringify(JSON.parse(text))` does: a number that
-/// is too large for a double is Infinity there, and so `null`.
-pub(super) fn write(text: &str, out: &mut Vec<u8>) {
-    if is_canonical(text.as_bytes()) {
-        out.extend_from_slice(text.as_bytes());
-        return;
-    }
+/// Prints the number `text` as `JSON.stringify(JSON.parse(text))` does: a number that is too large
+/// for a double is Infinity there, and so `null`.
+pub(super) fn print<'b>(text: &str, buffer: &'b mut ryu_js::Buffer) -> &'b str {
     let value = shortened(text).parse().unwrap_or(f64::NAN);
-    if value.is_finite() {
-        out.extend_from_slice(ryu_js::Buffer::new().format_finite(value).as_bytes());
-    } else {
-        out.extend_from_slice(b"null");
-    }
+    if value.is_finite() { buffer.format_finite(value) } else { "null" }
 }
 
 /// Whether the number is surely printed as it is written; false where that takes a closer look.
-fn is_canonical(text: &[u8]) -> bool {
+#[inline]
+pub(super) fn is_canonical(text: &[u8]) -> bool {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     if digits.len() > WHOLE_DIGITS {
         return false;

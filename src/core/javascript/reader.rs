@@ -6,6 +6,7 @@
 
 use thiserror::Error;
 
+use super::nesting::{Container, Nesting};
 use super::scan;
 use super::text::Text;
 
@@ -46,12 +47,6 @@ pub enum Event<'a> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Container {
-    Array,
-    Object,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Value,
     FirstElement,
@@ -76,7 +71,7 @@ pub struct Reader<'a> {
     state: State,
     /// What to say in the state `Refused`.
     error: SyntaxError,
-    open: Vec<Container>,
+    open: Nesting,
     /// Whether the last string has escapes.
     escaped: bool,
 }
@@ -97,14 +92,17 @@ impl<'a> Reader<'a> {
     #[must_use]
     pub fn of(text: &'a str) -> Self {
         let error = SyntaxError { offset: 0, what: "" };
-        Self { text, start: 0, at: 0, state: State::Value, error, open: Vec::new(), escaped: false }
+        let open = Nesting::default();
+        Self { text, start: 0, at: 0, state: State::Value, error, open, escaped: false }
     }
 
     /// Starts reading what is left of a text behind the value of a member of an object, which is
     /// read as if it stood at the top.
     #[must_use]
     pub fn behind_member(rest: &'a str) -> Self {
-        Self { state: State::AfterValue, open: vec![Container::Object], ..Self::of(rest) }
+        let mut open = Nesting::default();
+        open.push(Container::Object);
+        Self { state: State::AfterValue, open, ..Self::of(rest) }
     }
 
     /// The offset of the first byte of the last event.
@@ -122,7 +120,7 @@ impl<'a> Reader<'a> {
     /// How many arrays and objects are open.
     #[must_use]
     pub fn depth(&self) -> usize {
-        self.open.len()
+        self.open.depth()
     }
 
     /// Reads on at the member that starts at `offset` of the innermost object, which is open.
@@ -175,7 +173,7 @@ impl<'a> Reader<'a> {
         match self.state {
             State::FirstKey => {}
             State::AfterValue
-                if bytes.get(at) == Some(&b',') && self.open.last() == Some(&Container::Object) =>
+                if bytes.get(at) == Some(&b',') && self.open.last() == Some(Container::Object) =>
             {
                 at = self.behind_space(at + 1);
             }
@@ -260,11 +258,11 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn value_ended(&mut self) {
-        self.state = if self.open.is_empty() { State::Done } else { State::AfterValue };
+        self.state = if self.open.depth() == 0 { State::Done } else { State::AfterValue };
     }
 
     fn open(&mut self, container: Container) -> Next<'a> {
-        if self.open.len() >= MAX_DEPTH {
+        if self.open.depth() >= MAX_DEPTH {
             return self.refuse("nested too deeply");
         }
         self.open.push(container);

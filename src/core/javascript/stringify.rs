@@ -12,19 +12,21 @@ use super::writer::{Sink, Writer};
 
 /// Gives `JSON.stringify(JSON.parse(text))`.
 pub fn stringify(text: &[u8]) -> Result<Vec<u8>, SyntaxError> {
-    stringify_into(text, Vec::new)
+    let mut written = Vec::new();
+    stringify_into(text, &mut written)?;
+    Ok(written)
 }
 
-/// Writes `JSON.stringify(JSON.parse(text))` to a sink that `fresh` makes, and gives it back.
-/// `fresh` is called again where the first sink's content has to be thrown away.
-pub fn stringify_into<S: Sink>(text: &[u8], fresh: impl Fn() -> S) -> Result<S, SyntaxError> {
+/// Writes `JSON.stringify(JSON.parse(text))` to a sink, which is reset where what it took has to
+/// be thrown away. After an error it has taken a part.
+pub fn stringify_into(text: &[u8], sink: &mut impl Sink) -> Result<(), SyntaxError> {
     if u32::try_from(text.len()).is_err() {
         return Err(SyntaxError { offset: text.len(), what: "longer than 4 GiB" });
     }
     let text = std::str::from_utf8(text)
         .map_err(|error| SyntaxError { offset: error.valid_up_to(), what: "not UTF-8" })?;
     let mut reader = Reader::of(text);
-    let mut writer = Writer::new(text, fresh());
+    let mut writer = Writer::new(text, sink);
     let mut tracker = Tracker::new(text);
     loop {
         // Looked at where it is: moving it costs more than all the rest.
@@ -40,14 +42,15 @@ pub fn stringify_into<S: Sink>(text: &[u8], fresh: impl Fn() -> S) -> Result<S, 
         }
     }
     if tracker.plan().is_empty() {
-        return Ok(writer.finish());
+        writer.finish();
+        return Ok(());
     }
-    drop(writer);
-    rearrange(text, &tracker.into_plan(), fresh())
+    sink.reset();
+    rearrange(text, &tracker.into_plan(), sink)
 }
 
 /// Writes text that was read before, with the members of each object in the order of the plan.
-fn rearrange<S: Sink>(text: &str, plan: &Plan, sink: S) -> Result<S, SyntaxError> {
+fn rearrange(text: &str, plan: &Plan, sink: &mut impl Sink) -> Result<(), SyntaxError> {
     let mut reader = Reader::of(text);
     let mut writer = Writer::new(text, sink);
     let mut open = Vec::new();
@@ -72,5 +75,6 @@ fn rearrange<S: Sink>(text: &str, plan: &Plan, sink: S) -> Result<S, SyntaxError
             open.pop();
         }
     }
-    Ok(writer.finish())
+    writer.finish();
+    Ok(())
 }

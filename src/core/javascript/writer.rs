@@ -6,29 +6,42 @@ use super::text::{Piece, Text};
 
 /// How much is gathered before it is passed on.
 const BLOCK: usize = 32 * 1024;
+/// Room for what one event writes beside its text.
+const SPARE: usize = 64;
+/// What is shorter is copied in one piece of this length, of which the rest is written over.
+const PIECE: usize = 64;
 
 /// Takes the written text, in blocks.
 pub trait Sink {
     /// Takes the next bytes.
     fn put(&mut self, bytes: &[u8]);
+    /// Forgets what it took.
+    fn reset(&mut self);
 }
 
 impl Sink for Vec<u8> {
     fn put(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
     }
+
+    fn reset(&mut self) {
+        self.clear();
+    }
 }
 
 pub(super) struct Writer<'a, S> {
-    text: &'a str,
-    sink: S,
+    text: &'a [u8],
+    sink: &'a mut S,
     block: Vec<u8>,
+    /// How much of the block is written.
+    filled: usize,
     comma: bool,
 }
 
 impl<'a, S: Sink> Writer<'a, S> {
-    pub(super) fn new(text: &'a str, sink: S) -> Self {
-        Self { text, sink, block: Vec::with_capacity(BLOCK.min(text.len() + 64)), comma: false }
+    pub(super) fn new(text: &'a str, sink: &'a mut S) -> Self {
+        let block = vec![0; BLOCK.min(text.len() + 2 * SPARE)];
+        Self { text: text.as_bytes(), sink, block, filled: 0, comma: false }
     }
 
     /// Writes the event that `reader` has just read.
@@ -36,46 +49,51 @@ impl<'a, S: Sink> Writer<'a, S> {
     pub(super) fn write(&mut self, event: &Event<'a>, reader: &Reader<'a>) {
         let ends = matches!(event, Event::EndArray | Event::EndObject);
         if self.comma && !ends {
-            self.block.push(b',');
+            self.push(b',');
         }
         self.comma = true;
         match *event {
             Event::Null => self.put(b"null"),
             Event::Bool(true) => self.put(b"true"),
             Event::Bool(false) => self.put(b"false"),
-            Event::Number(text) => number::write(text, &mut self.block),
+            Event::Number(text) if number::is_canonical(text.as_bytes()) => {
+                self.copy(reader.start(), text.len());
+            }
+            Event::Number(text) => {
+                self.put(number::print(text, &mut ryu_js::Buffer::new()).as_bytes());
+            }
             Event::String(text) => self.string(text, reader.start()),
             Event::Key(text) => {
                 self.string(text, reader.start());
-                self.block.push(b':');
+                self.push(b':');
                 self.comma = false;
             }
             Event::StartArray => self.start(b'['),
             Event::StartObject => self.start(b'{'),
-            Event::EndArray => self.block.push(b']'),
-            Event::EndObject => self.block.push(b'}'),
+            Event::EndArray => self.push(b']'),
+            Event::EndObject => self.push(b'}'),
         }
-        if self.block.len() >= BLOCK - 64 {
+        if self.filled + SPARE >= self.block.len() {
             self.flush();
         }
     }
 
-    pub(super) fn finish(mut self) -> S {
+    pub(super) fn finish(mut self) {
         self.flush();
-        self.sink
     }
 
+    #[inline]
     fn start(&mut self, bracket: u8) {
-        self.block.push(bracket);
+        self.push(bracket);
         self.comma = false;
     }
 
+    #[inline]
     fn string(&mut self, text: Text<'a>, start: usize) {
         if text.plain().is_some() {
-            let quoted = self.text.as_bytes().get(start..start + text.raw().len() + 2);
-            return self.put(quoted.unwrap_or_default());
+            return self.copy(start, text.raw().len() + 2);
         }
-        self.block.push(b'"');
+        self.push(b'"');
         for piece in text.pieces() {
             match piece {
                 Piece::Plain(text) => self.put(text.as_bytes()),
@@ -83,7 +101,7 @@ impl<'a, S: Sink> Writer<'a, S> {
                 Piece::Surrogate(unit) => self.put(format!("\\u{unit:04x}").as_bytes()),
             }
         }
-        self.block.push(b'"');
+        self.push(b'"');
     }
 
     fn char(&mut self, char: char) {
@@ -100,19 +118,48 @@ impl<'a, S: Sink> Writer<'a, S> {
         }
     }
 
-    fn put(&mut self, bytes: &[u8]) {
-        if self.block.len() + bytes.len() > BLOCK {
+    #[inline]
+    fn push(&mut self, byte: u8) {
+        if self.filled == self.block.len() {
             self.flush();
         }
-        if bytes.len() > BLOCK {
-            self.sink.put(bytes);
+        if let Some(place) = self.block.get_mut(self.filled) {
+            *place = byte;
+            self.filled += 1;
+        }
+    }
+
+    /// Writes bytes of the text as they stand there.
+    #[inline]
+    fn copy(&mut self, start: usize, len: usize) {
+        let rest = self.text.get(start..).unwrap_or_default();
+        let room = self.block.get_mut(self.filled..).unwrap_or_default();
+        if len <= PIECE
+            && let Some(piece) = rest.first_chunk::<PIECE>()
+            && let Some(place) = room.first_chunk_mut::<PIECE>()
+        {
+            *place = *piece;
+            self.filled += len;
         } else {
-            self.block.extend_from_slice(bytes);
+            self.put(rest.get(..len).unwrap_or_default());
+        }
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        if self.filled + bytes.len() > self.block.len() {
+            self.flush();
+        }
+        match self.block.get_mut(self.filled..self.filled + bytes.len()) {
+            Some(place) => {
+                place.copy_from_slice(bytes);
+                self.filled += bytes.len();
+            }
+            None => self.sink.put(bytes),
         }
     }
 
     fn flush(&mut self) {
-        self.sink.put(&self.block);
-        self.block.clear();
+        self.sink.put(self.block.get(..self.filled).unwrap_or_default());
+        self.filled = 0;
     }
 }

@@ -12,6 +12,8 @@ use crate::core::javascript::{Event, Reader, SyntaxError};
 
 /// How far from either end of a body a guess looks, in bytes.
 const WINDOW: usize = 4096;
+/// How far from its start a guess looks first.
+const USUAL: usize = 128;
 /// How many places a guess takes for the end of `result` before it gives up.
 const TRIES: usize = 8;
 
@@ -107,26 +109,27 @@ pub(super) fn guess(body: &[u8]) -> Option<Place> {
         let signed = start..body.iter().rposition(|&byte| !is_space(byte))? + 1;
         return Some(Place { signed, event: None });
     }
-    let front = front(body)?;
+    let front = front(body, USUAL).or_else(|| front(body, WINDOW))?;
     let from = body.len().saturating_sub(WINDOW).max(front.signed.start);
     let brackets = memrchr_iter(b']', body.get(from..)?).take(TRIES);
     brackets.map(|bracket| from + bracket + 1).find_map(|end| back(body, &front, end))
 }
 
 /// What is in front of the first `result`, whose end is not known.
-fn front(body: &[u8]) -> Option<Place> {
-    let mut reader = Reader::of(valid_start(body.get(..WINDOW).unwrap_or(body)));
+fn front(body: &[u8], window: usize) -> Option<Place> {
+    let mut reader = Reader::of(valid_start(body.get(..window).unwrap_or(body)));
     let mut event = None;
     if reader.next_event().ok()?? != Event::StartObject {
         return None;
     }
     while let Some(Event::Key(key)) = reader.next_event().ok()? {
-        if key.decode().as_ref() == b"result" {
+        let key = key.decode();
+        if key.as_ref() == b"result" {
             reader.next_event().ok()??;
             return Some(Place { signed: reader.start()..reader.start(), event });
         }
         let value = value(&mut reader)?;
-        if key.decode().as_ref() == b"event" {
+        if key.as_ref() == b"event" {
             event = Some(value);
         }
     }

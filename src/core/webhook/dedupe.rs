@@ -22,13 +22,14 @@ fn file_key(file: &[u8]) -> Result<String, SyntaxError> {
         Top::Array(_) | Top::Scalar => [const { None }; 5],
     };
     let [ids @ .., result] = values.map(|range| range.and_then(|range| file.get(range)));
-    let digest = stringify_into(result.unwrap_or(b"null"), Sum::default)?.hex();
+    let mut digest = Sum::default();
+    stringify_into(result.unwrap_or(b"null"), &mut digest)?;
     let mut key = Vec::from(*b"[");
     for id in ids {
         key.extend(stringify(id.unwrap_or(b"null"))?);
         key.push(b',');
     }
-    key.extend(format!("\"{digest}\"]").bytes());
+    key.extend(format!("\"{}\"]", digest.hex()).bytes());
     let mut sum = Sum::default();
     sum.put(&key);
     Ok(sum.hex())
@@ -40,6 +41,10 @@ struct Sum(Sha256);
 impl Sink for Sum {
     fn put(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
+    }
+
+    fn reset(&mut self) {
+        self.0.reset();
     }
 }
 

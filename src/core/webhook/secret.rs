@@ -1,9 +1,12 @@
 //! Secrets, and the sums that are made with them. Nothing here can be shown.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use hmac::{HmacReset, KeyInit as _, Mac as _};
 use sha2::Sha256;
+use smallvec::SmallVec;
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 use thiserror::Error;
 
@@ -25,27 +28,33 @@ pub enum UnusableSecret {
 
 /// HMAC-SHA256 with each of some secrets, over the same message.
 #[derive(Clone)]
-pub(super) struct Macs(Vec<Hmac<Sha256>>);
+pub(super) struct Macs(SmallVec<[HmacReset<Sha256>; 1]>);
 
 impl Macs {
     pub(super) fn new(secrets: &[&[u8]]) -> Result<Self, UnusableSecret> {
         if secrets.is_empty() {
             return Err(UnusableSecret::Missing);
         }
-        secrets.iter().map(|secret| keyed(secret)).collect::<Result<_, _>>().map(Self)
+        let mut macs = SmallVec::new();
+        for secret in secrets {
+            macs.push(keyed(secret)?);
+        }
+        Ok(Self(macs))
     }
 
     /// With keys that were made of secrets in another way, which are not empty.
-    pub(super) fn of_keys(keys: &[Vec<u8>]) -> Self {
-        Self(keys.iter().filter_map(|key| Hmac::new_from_slice(key).ok()).collect())
+    pub(super) fn of_keys(keys: &[Cow<'_, [u8]>]) -> Self {
+        Self(keys.iter().filter_map(|key| HmacReset::new_from_slice(key).ok()).collect())
     }
 
-    /// The place of the secret whose sum is `claimed`. Takes the same time whichever it is.
-    pub(super) fn find(self, claimed: &[u8; 32]) -> Option<usize> {
+    /// The place of the secret whose sum is `claimed`. Takes the same time whichever it is. The
+    /// message is forgotten.
+    pub(super) fn find(&mut self, claimed: &[u8; 32]) -> Option<usize> {
+        let claimed = words(claimed);
         let mut found = Choice::from(0);
         let mut place = 0;
-        for (candidate, mac) in (0_u64..).zip(self.0) {
-            let equal = mac.finalize().into_bytes().ct_eq(claimed.as_slice());
+        for (candidate, mac) in (0_u64..).zip(&mut self.0) {
+            let equal = words(&mac.finalize_reset().into_bytes().0).ct_eq(&claimed);
             place.conditional_assign(&candidate, equal & !found);
             found |= equal;
         }
@@ -65,21 +74,34 @@ impl Sink for Macs {
             mac.update(bytes);
         }
     }
-}
 
-/// The key that a secret stands for; unusable where it is empty.
-pub(super) fn without_prefix(secret: &[u8]) -> Vec<u8> {
-    match secret.windows(PREFIX.len()).position(|at| at == PREFIX) {
-        Some(at) => [&secret[..at], &secret[at + PREFIX.len()..]].concat(),
-        None => secret.to_vec(),
+    fn reset(&mut self) {
+        for mac in &mut self.0 {
+            mac.reset();
+        }
     }
 }
 
-fn keyed(secret: &[u8]) -> Result<Hmac<Sha256>, UnusableSecret> {
+/// A sum in words, of which few are quicker compared in constant time than many bytes.
+fn words(sum: &[u8; 32]) -> [u64; 4] {
+    let (words, _) = sum.as_chunks::<8>();
+    std::array::from_fn(|at| words.get(at).map_or(0, |word| u64::from_le_bytes(*word)))
+}
+
+/// The key that a secret stands for; unusable where it is empty.
+pub(super) fn without_prefix(secret: &[u8]) -> Cow<'_, [u8]> {
+    match secret.windows(PREFIX.len()).position(|at| at == PREFIX) {
+        Some(0) => Cow::Borrowed(&secret[PREFIX.len()..]),
+        Some(at) => Cow::Owned([&secret[..at], &secret[at + PREFIX.len()..]].concat()),
+        None => Cow::Borrowed(secret),
+    }
+}
+
+fn keyed(secret: &[u8]) -> Result<HmacReset<Sha256>, UnusableSecret> {
     let key = without_prefix(secret);
     // HMAC fills a key up with NULs: those alone are the empty key.
     if key.iter().all(|&byte| byte == 0) {
         return Err(UnusableSecret::Empty);
     }
-    Hmac::new_from_slice(&key).map_err(|_| UnusableSecret::Empty)
+    HmacReset::new_from_slice(&key).map_err(|_| UnusableSecret::Empty)
 }

@@ -6,8 +6,8 @@
 
 use std::ops::Range;
 
-use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use base64::{DecodeSliceError, Engine as _};
 use thiserror::Error;
 
 use super::body::{Generation, Place, guess, locate};
@@ -92,10 +92,11 @@ pub enum SignError {
 
 /// Gives the header value with which the vendor would send `body`.
 pub fn sign(body: &[u8], secret: &[u8]) -> Result<String, SignError> {
-    let macs = Macs::new(&[secret])?;
+    let mut macs = Macs::new(&[secret])?;
     let place = locate(body)?.ok_or(SignError::NoResult)?;
     let message = body.get(place.signed).unwrap_or_default();
-    Ok(stringify_into(message, || macs.clone())?.header())
+    stringify_into(message, &mut macs)?;
+    Ok(macs.header())
 }
 
 /// Tells whether `header` is a signature of `body` with one of the secrets.
@@ -106,11 +107,11 @@ pub fn verify(
     header: Option<&[u8]>,
     secrets: &[&[u8]],
 ) -> Result<Result<Verified, Refusal>, UnusableSecret> {
-    let macs = Macs::new(secrets)?;
-    Ok(claimed(header).and_then(|claimed| check(body, &claimed, &macs)))
+    let mut macs = Macs::new(secrets)?;
+    Ok(claimed(header).and_then(|claimed| check(body, &claimed, &mut macs)))
 }
 
-fn check(body: &[u8], claimed: &[u8; 32], macs: &Macs) -> Result<Verified, Refusal> {
+fn check(body: &[u8], claimed: &[u8; 32], macs: &mut Macs) -> Result<Verified, Refusal> {
     if let Some(place) = guess(body)
         && let Ok(found) = find(body, place, claimed, macs)
     {
@@ -127,24 +128,25 @@ fn find(
     body: &[u8],
     Place { signed, event }: Place,
     claimed: &[u8; 32],
-    macs: &Macs,
+    macs: &mut Macs,
 ) -> Result<Result<Verified, Refusal>, SyntaxError> {
     let message = body.get(signed.clone()).unwrap_or_default();
-    let raw = || {
-        let mut raw = macs.clone();
-        raw.put(message);
-        raw.find(claimed).map(|secret| (secret, Matched::Raw))
+    // A guess before this may have been refused halfway.
+    macs.reset();
+    let raw = |macs: &mut Macs| {
+        macs.put(message);
+        macs.find(claimed).map(|secret| (secret, Matched::Raw))
     };
-    let rebuilt = || {
-        let rebuilt = stringify_into(message, || macs.clone())?;
-        Ok(rebuilt.find(claimed).map(|secret| (secret, Matched::Canonical)))
+    let rebuilt = |macs: &mut Macs| {
+        stringify_into(message, macs)?;
+        Ok(macs.find(claimed).map(|secret| (secret, Matched::Canonical)))
     };
     let found = if is_respaced(message) {
-        rebuilt()?.or_else(raw)
+        rebuilt(macs)?.or_else(|| raw(macs))
     } else {
-        match raw() {
+        match raw(macs) {
             Some(found) => Some(found),
-            None => rebuilt()?,
+            None => rebuilt(macs)?,
         }
     };
     let generation = if event.is_some() { Generation::Current } else { Generation::Legacy };
@@ -168,6 +170,15 @@ fn claimed(header: Option<&[u8]>) -> Result<[u8; 32], Refusal> {
     if header.is_empty() {
         return Err(Refusal::MissingHeader);
     }
-    let decoded = STANDARD.decode(header).map_err(|_| Refusal::NotBase64)?;
-    decoded.try_into().map_err(|_| Refusal::WrongLength)
+    let mut decoded = [0; 33];
+    match STANDARD.decode_slice(header, &mut decoded) {
+        Ok(32) => decoded.first_chunk().copied().ok_or(Refusal::WrongLength),
+        Ok(_) | Err(DecodeSliceError::OutputSliceTooSmall) => Err(wrong_length(header)),
+        Err(DecodeSliceError::DecodeError(_)) => Err(Refusal::NotBase64),
+    }
+}
+
+/// What is wrong with a header that is longer or shorter than a signature.
+fn wrong_length(header: &[u8]) -> Refusal {
+    STANDARD.decode(header).map_or(Refusal::NotBase64, |_| Refusal::WrongLength)
 }

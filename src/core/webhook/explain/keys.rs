@@ -1,5 +1,7 @@
 //! The keys that a signer may have made of a secret: the right one, and the usual wrong ones.
 
+use std::borrow::Cow;
+
 use super::reason::Reason;
 use crate::core::javascript::{Sink as _, stringify_into};
 use crate::core::webhook::Matched;
@@ -21,8 +23,8 @@ impl Keys {
         for (index, secret) in secrets.iter().enumerate() {
             for (key, mistake) in mistaken(secret) {
                 // With an empty key anyone can sign: it proves nothing.
-                if !key.is_empty() && !keys.contains(&key) {
-                    keys.push(key);
+                if !key.is_empty() && !keys.iter().any(|known| **known == *key) {
+                    keys.push(Cow::Owned(key));
                     origins.push((index, Some(mistake)));
                 }
             }
@@ -51,7 +53,7 @@ fn sums(macs: &Macs, message: &[u8], form: Matched) -> Option<Macs> {
     let mut sums = macs.clone();
     match form {
         Matched::Raw => sums.put(message),
-        Matched::Canonical => sums = stringify_into(message, || macs.clone()).ok()?,
+        Matched::Canonical => stringify_into(message, &mut sums).ok()?,
     }
     Some(sums)
 }
