@@ -54,7 +54,11 @@ mod tests {
     #[test]
     fn gives_back_what_was_pushed_at_any_depth() {
         let kind = |level: usize| {
-            if level.is_multiple_of(3) || level % 64 == 63 { Container::Object } else { Container::Array }
+            if level.is_multiple_of(3) || level % 64 == 63 {
+                Container::Object
+            } else {
+                Container::Array
+            }
         };
         let mut nesting = Nesting::default();
         for turn in 0..3 {

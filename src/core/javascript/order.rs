@@ -83,7 +83,7 @@ impl<'a> Tracker<'a> {
     #[inline]
     pub(super) fn see(&mut self, event: &Event<'a>, reader: &Reader<'a>) {
         match event {
-            Event::Key(key) => self.key(*key, reader.start()),
+            Event::Key(key) => self.key(key, reader.start()),
             Event::StartObject => self.open.push(Open {
                 start: short(reader.start()),
                 first: self.members.len(),
@@ -94,13 +94,30 @@ impl<'a> Tracker<'a> {
         }
     }
 
-    fn key(&mut self, key: Text<'a>, offset: usize) {
-        let (hash, is_index) = match key.plain() {
-            Some(plain) => (hash(plain.as_bytes()), array_index(plain.as_bytes()).is_some()),
-            None => (hash(&key.decode()), array_index(&key.decode()).is_some()),
-        };
-        self.members.push(hash << 32 | offset as u64);
-        if is_index && let Some(object) = self.open.last_mut() {
+    #[inline]
+    fn key(&mut self, key: &Text<'a>, offset: usize) {
+        match key.plain() {
+            Some(plain) => self.member(plain.as_bytes(), offset),
+            None => self.escaped_key(key, offset),
+        }
+    }
+
+    #[cold]
+    fn escaped_key(&mut self, key: &Text<'a>, offset: usize) {
+        self.member(&key.decode(), offset);
+    }
+
+    #[inline]
+    fn member(&mut self, key: &[u8], offset: usize) {
+        self.members.push(hash(key) << 32 | offset as u64);
+        if key.first().is_some_and(u8::is_ascii_digit) && array_index(key).is_some() {
+            self.index();
+        }
+    }
+
+    #[cold]
+    fn index(&mut self) {
+        if let Some(object) = self.open.last_mut() {
             object.has_index = true;
         }
     }

@@ -59,9 +59,7 @@ impl<'a, S: Sink> Writer<'a, S> {
             Event::Number(text) if number::is_canonical(text.as_bytes()) => {
                 self.copy(reader.start(), text.len());
             }
-            Event::Number(text) => {
-                self.put(number::print(text, &mut ryu_js::Buffer::new()).as_bytes());
-            }
+            Event::Number(text) => self.number(text),
             Event::String(text) => self.string(text, reader.start()),
             Event::Key(text) => {
                 self.string(text, reader.start());
@@ -91,8 +89,19 @@ impl<'a, S: Sink> Writer<'a, S> {
     #[inline]
     fn string(&mut self, text: Text<'a>, start: usize) {
         if text.plain().is_some() {
-            return self.copy(start, text.raw().len() + 2);
+            self.copy(start, text.raw().len() + 2);
+        } else {
+            self.escaped(text);
         }
+    }
+
+    #[inline(never)]
+    fn number(&mut self, text: &str) {
+        self.put(number::print(text, &mut ryu_js::Buffer::new()).as_bytes());
+    }
+
+    #[inline(never)]
+    fn escaped(&mut self, text: Text<'a>) {
         self.push(b'"');
         for piece in text.pieces() {
             match piece {
