@@ -172,7 +172,7 @@ def test_a_fork(
     service.threads[0].start()
     process = start(
         "fork_phase.py", phase, how, face, service.url, emulator.api_key, mine, other,
-        first.token(), folder, journal, stdin=subprocess.PIPE,
+        first.batch_id, first.token(), folder, journal, stdin=subprocess.PIPE,
     )  # fmt: skip
 
     def tell(word: str) -> object:

@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from extracta_rs import AsyncClient, BatchRef, Client, ClientClosedError, Journal
+from extracta_rs import AsyncClient, Client, ClientClosedError, Journal
 
-phase, how, face, url, key, mine, other, token, folder, journal_path = sys.argv[1:]
+phase, how, face, url, key, mine, other, batch_id, token, folder, journal_path = sys.argv[1:]
 kind: Any = Client if face == "blocking" else AsyncClient
 client = kind(key, base_url=url, min_poll_spacing=0, connect_timeout=30)
 journal = Journal(journal_path)
@@ -39,14 +39,13 @@ def call(method: Any, *args: Any, **settings: Any) -> Any:
 
 def operate() -> object:
     calls = client.extractions
-    batch = BatchRef.from_token(token)
     slow = {"poll_interval": 0.5, "max_poll_interval": 0.5}
     if phase == "sending":
         return call(calls.upload, mine, ("big.pdf", bytes(16 << 20))).batch_id
     if phase == "sleeping":
-        return call(calls.wait, mine, batch.batch_id, **slow).batch_id
+        return call(calls.wait, mine, batch_id, **slow).batch_id
     if phase == "sweeping":
-        return [told.batch_id for told in call(client.wait_many, [batch], **slow)]
+        return [told.batch_id for told in call(calls.wait_many, [token], **slow)]
     if phase == "running":
         run = call(calls.run_many, mine, files, journal=journal, max_files_per_batch=1, **FAST)
         return sorted(document.name for told in run for document in told.documents)
