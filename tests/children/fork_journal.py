@@ -49,7 +49,7 @@ def often() -> None:
     while run.is_alive() or forks < 20:
         pid = os.fork()
         if pid == 0:
-            journal.retry_unknown()  # A step that writes.
+            journal.retry(unknown=True)  # A step that writes.
             journal.check()
             os._exit(0)
         forks += 1
