@@ -1,4 +1,4 @@
-"""Event loops that end, and servers that fork, with calls in flight."""
+"""A server that forks its workers with calls in flight."""
 
 from __future__ import annotations
 
@@ -18,9 +18,6 @@ import pytest
 
 from extracta_rs import SIGNATURE_HEADER, sign
 from extracta_rs.testing import Emulator
-
-Start = Callable[..., subprocess.Popen[str]]
-End = Callable[..., str]
 
 SECRET = "E_AI_K_forks"
 APP = f"""
@@ -49,16 +46,6 @@ def hook():
     verified = verify_signature(request.get_data(), request.headers[SIGNATURE_HEADER], "{SECRET}")
     return (str(client.credits()), 200) if verified else ("forged", 401)
 """
-
-
-@pytest.mark.parametrize("how", ["run", "close"])
-def test_a_loop_that_ends_with_calls_in_flight(
-    how: str, extracta_emulator: Emulator, start: Start, end: End
-) -> None:
-    extracta_emulator.faults.add("credits", delay=20, times=50)
-    began = time.monotonic()
-    assert end(start("loop_closed.py", extracta_emulator.base_url, how)) == "ended\n"
-    assert time.monotonic() - began < 15
 
 
 def ask(port: int) -> str:
