@@ -171,10 +171,10 @@ def child(script: str, *args: object, **options: Any) -> subprocess.Popen[str]:
     )
 
 
-def finish(process: subprocess.Popen[str], timeout: float = 60) -> str:
+def finish(process: subprocess.Popen[str], timeout: float = 60, tell: str | None = None) -> str:
     """Wait for a child that must end well and say nothing on stderr; return what it printed."""
     try:
-        out, err = process.communicate(timeout=timeout)
+        out, err = process.communicate(tell, timeout=timeout)
     except subprocess.TimeoutExpired:
         process.kill()
         out, err = process.communicate()

@@ -155,7 +155,7 @@ class BaseClient:
                 `Retry-After` has passed, or a minute. The spacing is doubled, up to eight times
                 this; each good answer takes an eighth of this back. 0 turns all of it off, then
                 only the wait that got the answer heeds it.
-            max_connections: how many requests may be under way at once.
+            max_connections: how many requests may be under way, and connections open, at once.
             proxy: a proxy's URL; by default what the environment says.
             ca_bundle: a PEM file of certificates to trust besides the system's.
             user_agent: the `User-Agent` header; by default this package and Python's version.

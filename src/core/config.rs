@@ -67,7 +67,7 @@ pub struct Config {
     pub max_retries: u32,
     /// The least time between two requests for results.
     pub min_poll_spacing: Duration,
-    /// How many requests may be under way at once.
+    /// How many requests may be under way, and connections open, at once.
     pub max_connections: usize,
     /// A proxy's URL; without one the environment's.
     pub proxy: Option<String>,

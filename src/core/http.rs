@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::config::{ApiKey, Config};
 use super::error::{Call, Error, Result};
+use super::opening::{Sparing, requesting};
 use super::retry::parse_retry_after;
 use super::upload::{Activity, Multipart};
 
@@ -139,6 +140,7 @@ impl Http {
             .connect_timeout(config.connect_timeout)
             .pool_max_idle_per_host(config.max_connections)
             .pool_idle_timeout(IDLE)
+            .connector_layer(Sparing::default())
             .tcp_nodelay(true)
             .user_agent(user_agent(config)?);
         if let Some(proxy) = &config.proxy {
@@ -258,8 +260,8 @@ impl Http {
     }
 
     async fn exchange(&self, call: Call, request: reqwest::Request) -> Result<Answer> {
-        let mut response =
-            self.client.execute(request).await.map_err(|error| self.broken(call, &error))?;
+        let response = requesting(self.client.execute(request)).await;
+        let mut response = response.map_err(|error| self.broken(call, &error))?;
         let status = response.status().as_u16();
         let retry_after = header(&response, &RETRY_AFTER)
             .and_then(|value| parse_retry_after(&value, SystemTime::now()));

@@ -11,6 +11,7 @@ pub mod javascript;
 pub mod journal;
 pub mod limit;
 pub mod model;
+mod opening;
 pub mod pace;
 pub mod poll;
 pub mod retry;

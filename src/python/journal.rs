@@ -1,7 +1,8 @@
 //! Binding of the journal, and of the run that keeps one.
 //!
-//! `SQLite` does not outlive a fork: in a child the file is opened anew. The lock is only held while
-//! attached, hence never across a fork.
+//! `SQLite` does not outlive a fork: in a child, where the core has closed it, the file is opened
+//! anew. The lock is only held while attached, hence never across a fork; a step of the journal is
+//! only begun while detached, since it may wait for a fork.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,20 +30,25 @@ pub(super) struct Journal {
 impl Journal {
     /// The core's journal, of this process.
     pub(super) fn core(&self, py: Python<'_>) -> PyResult<core::Journal> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let pid = std::process::id();
-        match &*open {
+        match &*self.open.lock().unwrap_or_else(PoisonError::into_inner) {
             None => {
                 let reason = "it was closed".to_owned();
                 let error = Error::Journal { path: self.path.clone(), reason };
-                Err(errors::to_python(py, error))
+                return Err(errors::to_python(py, error));
             }
+            Some((owner, journal)) if *owner == pid => return Ok(journal.clone()),
+            Some(_) => {}
+        }
+        let fresh = py.detach(|| core::Journal::open(&self.path, false));
+        let fresh = fresh.map_err(|error| errors::to_python(py, error))?;
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*open {
+            // Another thread was first, or closed it.
             Some((owner, journal)) if *owner == pid => Ok(journal.clone()),
+            None => Ok(fresh),
             Some(_) => {
-                let fresh = core::Journal::open(&self.path, false);
-                let fresh = fresh.map_err(|error| errors::to_python(py, error))?;
-                // The parent's connection is not ours to close.
-                std::mem::forget(open.replace((pid, fresh.clone())));
+                *open = Some((pid, fresh.clone()));
                 Ok(fresh)
             }
         }
@@ -77,6 +83,7 @@ impl Journal {
     #[new]
     #[allow(clippy::needless_pass_by_value)] // Made of a Python object.
     fn new(py: Python<'_>, path: PathBuf, create: bool) -> PyResult<Self> {
+        super::fork::heed(py)?;
         let opened = py.detach(|| core::Journal::open(&path, create));
         let journal = opened.map_err(|error| errors::to_python(py, error))?;
         let path = journal.path().to_owned();
@@ -92,10 +99,7 @@ impl Journal {
     /// Let go of the file; a run that uses it goes on.
     fn close(&self, py: Python<'_>) {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match open {
-            Some((pid, journal)) if pid == std::process::id() => py.detach(|| drop(journal)),
-            other => std::mem::forget(other),
-        }
+        py.detach(|| drop(open));
     }
 
     /// How many documents there are in each state.

@@ -16,6 +16,7 @@ mod errors;
 mod explain;
 mod file;
 mod files;
+mod fork;
 mod handing;
 mod journal;
 mod landing;

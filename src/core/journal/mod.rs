@@ -4,11 +4,13 @@
 //! anything else is done, the results before they are handed over. Every method is one transaction
 //! and blocks; several processes may have the file open.
 
+mod fork;
 mod owner;
 mod record;
 mod schema;
 mod sqlite;
 
+pub use fork::Paused;
 pub use owner::Owner;
 pub use record::{Admitted, Claim, Counts, Document, Intent, NewDocument, Row, State, Witnesses};
 pub use sqlite::Journal;

@@ -6,19 +6,48 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::fork::{self, Inherited};
 
 /// A living run.
 #[derive(Debug)]
 pub struct Owner {
     name: String,
+    life: Arc<Life>,
+}
+
+#[derive(Debug)]
+struct Life {
     path: PathBuf,
     /// Its lock is held until it is closed.
-    _file: File,
+    file: Mutex<Option<File>>,
+}
+
+impl Life {
+    fn take(&self) -> Option<File> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Inherited for Life {
+    fn close(&self) {
+        if let Some(file) = self.take() {
+            // A file that stays does no harm: without a lock it says "dead", and is removed then.
+            let _ = std::fs::remove_file(&self.path);
+            drop(file);
+        }
+    }
+
+    fn let_go(&self) {
+        drop(self.take());
+    }
 }
 
 impl Owner {
     /// Begins to live.
     pub(super) fn new(journal: &Path) -> io::Result<Self> {
+        let _step = fork::step();
         sweep(journal);
         loop {
             let name: String = std::iter::repeat_with(fastrand::alphanumeric).take(16).collect();
@@ -27,7 +56,9 @@ impl Owner {
             file.lock()?;
             // Another run's sweep may have met the file before it was locked.
             if path.try_exists()? {
-                return Ok(Self { name, path, _file: file });
+                let life = Arc::new(Life { path, file: Mutex::new(Some(file)) });
+                fork::remember(&life);
+                return Ok(Self { name, life });
             }
         }
     }
@@ -41,8 +72,7 @@ impl Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        // A file that stays does no harm: without a lock it says "dead", and is removed then.
-        let _ = std::fs::remove_file(&self.path);
+        fork::end(&self.life);
     }
 }
 

@@ -1,20 +1,23 @@
 //! The journal's statements: the only folder that names rusqlite. Here what is written.
 
+mod connection;
 mod opening;
 mod reading;
 mod rows;
 mod trouble;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use rusqlite::{
     Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, params,
 };
 
+use self::connection::Open;
 use self::opening::{Prepared, prepare, stub};
 use self::rows::{intents, now, signed};
 use self::trouble::{damaged, failed, translated};
+use super::fork;
 use super::owner::{self, Owner};
 use super::record::{Admitted, Claim, Intent, NewDocument, Row, State};
 use crate::core::error::Result;
@@ -24,12 +27,13 @@ use crate::core::model::Target;
 #[derive(Debug, Clone)]
 pub struct Journal {
     path: Arc<PathBuf>,
-    connection: Arc<Mutex<Connection>>,
+    connection: Arc<Open>,
 }
 
 impl Journal {
     /// Opens the file; makes it where it is not there and `create` is set.
     pub fn open(path: &Path, create: bool) -> Result<Self> {
+        let _step = fork::step();
         let path = std::path::absolute(path).map_err(|error| failed(path, &error))?;
         let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
@@ -47,7 +51,7 @@ impl Journal {
             Ok(Prepared::Ready(connection)) => {
                 // As SQLite does: whatever link it was opened by, runs find each other's locks.
                 let path = path.canonicalize().map_err(|error| failed(&path, &error))?;
-                let connection = Arc::new(Mutex::new(connection));
+                let connection = Arc::new(Open::new(connection));
                 Ok(Self { path: Arc::new(path), connection })
             }
             Ok(Prepared::Refused(reason)) => Err(failed(&path, &reason)),
@@ -291,25 +295,27 @@ impl Journal {
         if told == "ok" { Ok(()) } else { Err(failed(&self.path, &damaged(&told))) }
     }
 
-    fn connection(&self) -> MutexGuard<'_, Connection> {
-        // A transaction that was not committed was rolled back when it was dropped.
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        work(&self.connection()).map_err(|error| translated(&self.path, &error))
+        let done = self.connection.step(|connection| work(connection));
+        self.outcome(done)
     }
 
     fn write<T>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
-        let mut connection = self.connection();
-        let write = || {
+        let done = self.connection.step(|connection| {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = work(&transaction)?;
             transaction.commit()?;
             Ok(value)
-        };
-        write().map_err(|error| translated(&self.path, &error))
+        });
+        self.outcome(done)
+    }
+
+    fn outcome<T>(&self, done: Option<rusqlite::Result<T>>) -> Result<T> {
+        match done {
+            Some(done) => done.map_err(|error| translated(&self.path, &error)),
+            None => Err(failed(&self.path, &"it was opened before a fork: open it again here")),
+        }
     }
 }
 
