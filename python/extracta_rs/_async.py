@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from . import _core
+from ._base import BaseClient
 from ._runs import AsyncRunIterator, start_run
 from ._shared import (
-    BaseClient,
     Seconds,
     changes,
     check_model,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, TypeVar, final, overload
 
 from ._lenient import DecimalMark
+from ._options import CallOptions
 from .journal import DocumentState
 from .models import BatchRef, BatchResults, Classification, Extraction, FileInput, RunResults
 from .webhooks import SignatureReason
@@ -148,9 +149,7 @@ class Client:
         *,
         api_key: str,
         base_url: str,
-        timeout: float,
-        connect_timeout: float,
-        max_retries: int,
+        options: CallOptions,
         min_poll_spacing: float,
         max_connections: int,
         proxy: str | None,
@@ -161,6 +160,8 @@ class Client:
     @property
     def closed(self) -> bool: ...
     def close(self) -> None: ...
+    def with_options(self, options: CallOptions) -> Client: ...
+    def stats(self) -> dict[str, Any]: ...
     def credits(self) -> Call[int]: ...
     @overload
     def create(self, kind: Literal["extraction"], details: dict[str, Any]) -> Call[Extraction]: ...

@@ -11,33 +11,36 @@ use pyo3::types::PyDict;
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::{
-    batch_key, batch_keys, callback, json_of, kind_of, positive, seconds, setting, target,
-    wait_options,
+    OptionsArgument, batch_key, batch_keys, call_options, callback, json_of, kind_of, seconds,
+    setting, target, wait_options,
 };
 use super::call::Call;
 use super::progress::Progress;
 use super::unwrapped::Unwrapped;
 use super::waiting::WaitMany;
-use super::{errors, files, load, runtime};
+use super::{errors, files, load, runtime, stats};
 use crate::core::api;
-use crate::core::config::{ApiKey, Config};
+use crate::core::config::{ApiKey, CallOptions, Config};
 use crate::core::error::{Error, Result};
 use crate::core::model::Target;
 use crate::core::poll;
 
-/// The client behind `Client` and `AsyncClient`.
+/// The client behind `Client` and `AsyncClient`, or a copy with options of its own.
 #[pyclass(frozen, module = "extracta_rs._core")]
 pub(super) struct Client {
-    config: Config,
-    core: Mutex<(u32, api::Client)>,
+    base: Arc<Base>,
+    options: Arc<CallOptions>,
     closed: CancellationToken,
 }
 
-impl Client {
+/// What all copies share.
+struct Base {
+    config: Config,
+    core: Mutex<(u32, api::Client)>,
+}
+
+impl Base {
     fn core(&self, py: Python<'_>) -> PyResult<api::Client> {
-        if self.closed.is_cancelled() {
-            return Err(errors::closed("the client is closed"));
-        }
         let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
         let pid = std::process::id();
         if core.0 != pid {
@@ -47,6 +50,15 @@ impl Client {
             std::mem::forget(std::mem::replace(&mut *core, (pid, fresh)));
         }
         Ok(core.1.clone())
+    }
+}
+
+impl Client {
+    fn core(&self, py: Python<'_>) -> PyResult<api::Client> {
+        if self.closed.is_cancelled() {
+            return Err(errors::closed("the client is closed"));
+        }
+        Ok(self.base.core(py)?.with_options(self.options.clone()))
     }
 
     fn call<T, F>(
@@ -76,42 +88,51 @@ impl Client {
 #[pymethods]
 impl Client {
     #[new]
-    #[pyo3(signature = (*, api_key, base_url, timeout, connect_timeout, max_retries,
-                        min_poll_spacing, max_connections, proxy, ca_bundle, user_agent,
-                        allow_insecure_http))]
+    #[pyo3(signature = (*, api_key, base_url, options, min_poll_spacing, max_connections, proxy,
+                        ca_bundle, user_agent, allow_insecure_http))]
     #[allow(clippy::too_many_arguments)] // The settings of a client, by name.
     fn new(
         py: Python<'_>,
         api_key: &str,
         base_url: String,
-        timeout: f64,
-        connect_timeout: f64,
-        max_retries: u32,
+        options: OptionsArgument,
         min_poll_spacing: f64,
         max_connections: usize,
         proxy: Option<String>,
         ca_bundle: Option<std::path::PathBuf>,
-        user_agent: Option<String>,
+        user_agent: Option<&str>,
         allow_insecure_http: bool,
     ) -> PyResult<Self> {
         let build = || {
             let mut config = Config::new(ApiKey::new(api_key)?);
             config.base_url = base_url;
-            config.timeout = positive("timeout", timeout)?;
-            config.connect_timeout = positive("connect_timeout", connect_timeout)?;
-            config.max_retries = max_retries;
+            config.options = call_options(options)?;
             config.min_poll_spacing = setting("min_poll_spacing", min_poll_spacing)?;
             config.max_connections = max_connections;
             config.proxy = proxy;
             config.ca_bundle = ca_bundle;
-            config.user_agent = user_agent.unwrap_or(config.user_agent);
+            config.user_agent = full_user_agent(py, &config.user_agent, user_agent);
             config.allow_insecure_http = allow_insecure_http;
             let core = api::Client::new(&config)?;
             Ok((config, core))
         };
         let (config, core) = build().map_err(|error| errors::to_python(py, error))?;
+        let options = Arc::new(config.options.clone());
         let core = Mutex::new((std::process::id(), core));
-        Ok(Self { config, core, closed: CancellationToken::new() })
+        let base = Arc::new(Base { config, core });
+        Ok(Self { base, options, closed: CancellationToken::new() })
+    }
+
+    /// A copy that sends requests like this; all else is shared.
+    fn with_options(&self, py: Python<'_>, options: OptionsArgument) -> PyResult<Self> {
+        let options = call_options(options).map_err(|error| errors::to_python(py, error))?;
+        let (base, closed) = (self.base.clone(), self.closed.clone());
+        Ok(Self { base, options: Arc::new(options), closed })
+    }
+
+    /// What was counted, in the order of `ClientStats`.
+    fn stats(&self, py: Python<'_>) -> PyResult<Py<PyDict>> {
+        stats::counted(py, &self.base.core(py)?.stats())
     }
 
     /// Close the client; what is under way ends with `ClientClosedError`.
@@ -310,4 +331,13 @@ impl Client {
         let run = run.map_err(|error| errors::to_python(py, error))?;
         super::journal::RunMany::new(py, run, self.closed.clone())
     }
+}
+
+/// What is named first names versions; a proxy's log shows who asks.
+fn full_user_agent(py: Python<'_>, core: &str, users: Option<&str>) -> String {
+    let version = py.version_info();
+    let python = format!("python/{}.{}.{}", version.major, version.minor, version.patch);
+    let platform = format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH);
+    let users = users.map(|users| format!(" {users}")).unwrap_or_default();
+    format!("{core} {python} {platform}{users}")
 }

@@ -24,6 +24,7 @@ mod log;
 mod memory;
 mod progress;
 mod runtime;
+mod stats;
 mod unwrapped;
 mod waiting;
 mod webhook;

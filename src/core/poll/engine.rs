@@ -65,7 +65,7 @@ fn begin(
     let mut state = watches.state();
     let mut ids = Vec::with_capacity(waits.len());
     for (key, sink, on_answer) in waits {
-        let waiter = Waiter::new(sink, on_answer, now);
+        let waiter = Waiter::new(sink, on_answer, client.options().clone(), now);
         ids.push(state.board.add(key, options, waiter, now, fastrand::f64()));
     }
     if !ids.is_empty() && !std::mem::replace(&mut state.asking, true) {
@@ -129,8 +129,7 @@ struct Requests {
 }
 
 impl Requests {
-    fn start(&mut self, client: &Client, turn: Turn, job: Job) {
-        let client = client.clone();
+    fn start(&mut self, client: Client, turn: Turn, job: Job) {
         let started = match job.clone() {
             Job::Poll(id, key) => {
                 let poll = async move { Done::Polled(id, client.poll(turn, &key).await) };
@@ -207,8 +206,8 @@ async fn ask(client: Client) {
             turn = turn_of(&mut line) => {
                 line = None;
                 let job = watches.state().board.next_job();
-                if let Some(job) = job {
-                    requests.start(&client, turn, job);
+                if let Some((job, options)) = job {
+                    requests.start(client.with_options(options), turn, job);
                 }
             }
             () = until(next) => {}
