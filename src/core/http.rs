@@ -3,6 +3,7 @@
 //! Never follows a redirect (the API key would go along), never reads more than a limit, and tells
 //! of each failure whether the request may have reached the service.
 
+mod authorities;
 mod build;
 mod flight;
 mod link;
@@ -245,9 +246,9 @@ impl Http {
                 if let Some(length) = multipart.length() {
                     headers.insert(CONTENT_LENGTH, length.into());
                 }
-                let activity = multipart.activity();
-                let body = multipart.into_stream();
-                *request.body_mut() = Some(self.counted(body, link.cloned()));
+                let (activity, length) = (multipart.activity(), multipart.length());
+                let body = self.counted(multipart.into_stream(), length, link.cloned());
+                *request.body_mut() = Some(body);
                 Ok(Some(activity))
             }
         }
@@ -261,26 +262,29 @@ impl Http {
         watched.then(|| Link::new(timeouts, is_upload))
     }
 
-    /// The body of an upload, which tells how it goes.
+    /// The body of an upload, which tells how it goes. Where its length is known nobody asks for
+    /// what comes after its last byte.
     fn counted(
         &self,
         body: impl futures_util::Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+        length: Option<u64>,
         link: Option<Arc<Link>>,
     ) -> reqwest::Body {
         let counters = self.counters.clone();
-        let sent = link.clone();
+        let done = link.clone();
         let end = futures_util::stream::poll_fn(move |_| {
-            if let Some(link) = &sent {
+            if let Some(link) = &done {
                 link.reads();
             }
             std::task::Poll::Ready(None)
         });
+        let mut sent = 0;
         let moving = body.inspect(move |chunk| {
-            if let Ok(chunk) = chunk {
-                counters.sent(chunk.len());
-            }
+            let Ok(chunk) = chunk else { return };
+            counters.sent(chunk.len());
+            sent += chunk.len() as u64;
             if let Some(link) = &link {
-                link.sends();
+                if length == Some(sent) { link.reads() } else { link.sends() }
             }
         });
         reqwest::Body::wrap_stream(moving.chain(end))

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use reqwest::header::HeaderValue;
 
+use super::authorities;
 use super::link::Connecting;
 use super::root_cause;
 use crate::core::config::{ApiKey, Config};
@@ -17,6 +18,7 @@ use crate::core::stats::Counters;
 /// Below the 5 s after which a Node.js server closes an idle connection: a request that meets the
 /// closing would leave its outcome unknown.
 const IDLE: Duration = Duration::from_secs(4);
+const PROXIES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 
 /// The client of reqwest's, and the address it is for.
 pub(super) fn client(
@@ -36,16 +38,13 @@ pub(super) fn client(
         .tcp_nodelay(true)
         .user_agent(user_agent(config)?);
     if let Some(proxy) = &config.proxy {
-        builder = builder.proxy(parse_proxy(proxy)?);
+        builder = builder.proxy(parse_proxy("proxy", proxy)?);
     } else if reach.loopback {
         builder = builder.no_proxy();
+    } else {
+        check_environment(&reach)?;
     }
-    if let Some(path) = &config.ca_bundle {
-        builder = builder.tls_certs_merge(read_certificates(path)?);
-    } else if !reach.encrypted && config.proxy.is_none() {
-        // Nothing will be encrypted: the system's certificates are not even read.
-        builder = builder.tls_certs_only([]);
-    }
+    let builder = trust(builder, config, &reach)?;
     let client = builder.build().map_err(|error| cannot_build(&error))?;
     Ok((client, server))
 }
@@ -62,6 +61,25 @@ fn cannot_build(error: &reqwest::Error) -> Error {
 
 pub(super) fn cannot_use_base_url(reason: &str) -> Error {
     Error::Config { setting: "base_url", reason: reason.to_owned() }
+}
+
+/// Whom to trust: what OpenSSL's variables name instead of the system's store, and the bundle.
+fn trust(
+    builder: reqwest::ClientBuilder,
+    config: &Config,
+    reach: &Reach,
+) -> Result<reqwest::ClientBuilder> {
+    let bundle = config.ca_bundle.as_deref().map(read_certificates).transpose()?;
+    if bundle.is_none() && !reach.encrypted && config.proxy.is_none() {
+        // Nothing will be encrypted: the system's certificates are not even read.
+        return Ok(builder.tls_certs_only([]));
+    }
+    let bundle = bundle.unwrap_or_default();
+    Ok(match authorities::of_environment()? {
+        Some(named) => builder.tls_certs_only(named.into_iter().chain(bundle)),
+        None if bundle.is_empty() => builder,
+        None => builder.tls_certs_merge(bundle),
+    })
 }
 
 /// How far a base URL leads.
@@ -110,18 +128,31 @@ fn user_agent(config: &Config) -> Result<HeaderValue> {
     })
 }
 
-fn parse_proxy(proxy: &str) -> Result<reqwest::Proxy> {
+fn parse_proxy(setting: &'static str, proxy: &str) -> Result<reqwest::Proxy> {
     // The error of the parser is not shown: it may repeat a password.
     let wrong = |()| Error::Config {
-        setting: "proxy",
-        reason: "is not a proxy's URL, such as http://user:password@host:3128".to_owned(),
+        setting,
+        reason: "is not a proxy's URL, such as http://user:password@host:3128 or socks5h://host"
+            .to_owned(),
     };
     let scheme = proxy.split_once("://").map_or("http", |(scheme, _)| scheme);
-    if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+    if !PROXIES.iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
         // A scheme that is not known there would be gone around without a word.
         return Err(wrong(()));
     }
     reqwest::Proxy::all(proxy).map_err(|_| wrong(()))
+}
+
+/// The proxy of the environment is used by reqwest, which goes around one that it cannot read.
+fn check_environment(reach: &Reach) -> Result<()> {
+    let own =
+        if reach.encrypted { ["HTTPS_PROXY", "https_proxy"] } else { ["HTTP_PROXY", "http_proxy"] };
+    let variables = own.into_iter().chain(["ALL_PROXY", "all_proxy"]);
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    match variables.into_iter().find_map(|name| Some((name, set(name)?))) {
+        Some((name, proxy)) => parse_proxy(name, &proxy).map(drop),
+        None => Ok(()),
+    }
 }
 
 fn read_certificates(path: &Path) -> Result<Vec<reqwest::Certificate>> {
