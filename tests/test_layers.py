@@ -58,6 +58,7 @@ PYTHON_RINGS = {
     "_base": 3.5,
     "_runs": 4,
     "_waits": 4,
+    "otel": 4,
     "_sync": 5,
     "_async": 5,
     "_default": 6,

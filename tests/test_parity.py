@@ -119,6 +119,8 @@ def test_the_constructors_are_the_same() -> None:
         ("allow_insecure_http", False),
         ("webhook_secret", None),
         ("headers", None),
+        ("on_request", None),
+        ("on_response", None),
     ]
     kinds = [p.kind for p in parameters.values()]
     assert kinds[0] is inspect.Parameter.POSITIONAL_OR_KEYWORD

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
         upload_files,
         upload_files_async,
     )
-    from ._observe import ClientStats
+    from ._observe import ClientStats, RequestEvent, ResponseEvent
     from ._options import Timeout
     from ._parse import ParsedFile, ParsedResults, ParseProblem
     from ._schemas import fields_from
@@ -113,6 +113,8 @@ __all__ = [
     "ParsedResults",
     "PermissionDeniedError",
     "RateLimitError",
+    "RequestEvent",
+    "ResponseEvent",
     "ResponseFormatError",
     "RunDocument",
     "RunIncompleteError",
@@ -152,7 +154,7 @@ _HOMES = {
         "upload_files",
         "upload_files_async",
     ),
-    "_observe": ("ClientStats",),
+    "_observe": ("ClientStats", "RequestEvent", "ResponseEvent"),
     "_options": ("Timeout",),
     "_parse": ("ParseProblem", "ParsedFile", "ParsedResults"),
     "_schemas": ("fields_from",),

@@ -434,6 +434,8 @@ class AsyncClient(BaseClient):
         classifications: classification templates and their batches.
     """
 
+    _asyncio = True
+
     @property
     def extractions(self) -> AsyncExtractions:
         """Extraction templates and their batches."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import _core
 from ._options import Timeout, call_options, header_map
@@ -11,15 +11,19 @@ from ._shared import Seconds, seconds
 from .exceptions import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Self
 
-    from ._observe import ClientStats
+    from ._observe import ClientStats, RequestEvent, ResponseEvent
     from .webhooks import Body, Header, SignatureReport, WebhookEvent
 
 
 class BaseClient:
     """The settings of a client, and what needs no request."""
+
+    _asyncio: ClassVar[bool] = False
+    # What `otel.instrument()` sets for all clients to come.
+    _tracer: ClassVar[_core.Tracer | None] = None
 
     def __init__(
         self,
@@ -37,6 +41,8 @@ class BaseClient:
         allow_insecure_http: bool = False,
         webhook_secret: str | bytes | Sequence[str | bytes] | None = None,
         headers: Mapping[str, str] | None = None,
+        on_request: Callable[[RequestEvent], object] | None = None,
+        on_response: Callable[[ResponseEvent], object] | None = None,
     ) -> None:
         """Build a client; nothing is sent.
 
@@ -65,6 +71,11 @@ class BaseClient:
             headers: headers to send with each request, which a gateway of yours may want. Those
                 that the client writes itself (`Authorization`, `Content-Type`, ...) are refused.
                 Their values are in no log, error or pickle.
+            on_request: is called with a `RequestEvent` for each request that is sent, repetitions
+                and polls too: on the thread that blocks in the call, or on the event loop. What it
+                raises is logged.
+            on_response: is called with a `ResponseEvent` when a request has ended, well or not;
+                always before the call returns that the request was for.
 
         Raises:
             ConfigurationError: a setting is unusable; the message names it.
@@ -88,11 +99,24 @@ class BaseClient:
             "headers": header_map(headers),
         }
         self._check_counts()
+        if on_request is not None or on_response is not None:
+            from ._observe import check_hooks
+
+            check_hooks(on_request=on_request, on_response=on_response)
         self._webhook_secret = webhook_secret
         of_calls = ("timeout", "connect_timeout", "max_retries", "headers")
         of_all = {key: value for key, value in self._settings.items() if key not in of_calls}
         options = call_options(self._settings)
-        self._raw = _core.Client(api_key=api_key, options=options, **of_all)
+        self._raw = _core.Client(
+            api_key=api_key,
+            options=options,
+            asyncio=self._asyncio,
+            on_request=on_request,
+            on_response=on_response,
+            **of_all,
+        )
+        if self._tracer is not None:
+            self._raw.set_tracer(self._tracer)
 
     def _check_counts(self) -> None:
         for setting, least in (("max_retries", 0), ("max_connections", 1)):

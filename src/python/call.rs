@@ -21,6 +21,7 @@ use pyo3::{PyTypeInfo as _, intern};
 use tokio::task::AbortHandle;
 
 use super::deliver::Waiter;
+use super::hooks::Heard;
 use super::landing::Landing;
 use super::progress::Progress;
 use super::runtime::{self, Blocked, Runtime};
@@ -64,6 +65,8 @@ pub(super) trait Caller: Send + Sync + 'static {
     fn ended(self: Arc<Self>, runtime: &Runtime, outcome: Outcome);
     /// There is something to tell.
     fn progress(self: &Arc<Self>, runtime: &Runtime, progress: &Arc<Progress>);
+    /// Hooks have something to be told, and a thread blocks that will.
+    fn heard(&self);
     /// Nothing will come any more: the interpreter is ending.
     fn closing(&self);
 }
@@ -77,6 +80,7 @@ pub(super) struct Call {
 struct Work {
     future: BoxFuture<'static, Result<Resolve>>,
     progress: Option<Arc<Progress>>,
+    heard: Option<Arc<Heard>>,
 }
 
 impl Call {
@@ -85,6 +89,7 @@ impl Call {
         py: Python<'_>,
         operation: impl Future<Output = Result<T>> + Send + 'static,
         progress: Option<Arc<Progress>>,
+        heard: Option<Arc<Heard>>,
         convert: impl FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
     ) -> PyResult<Self> {
         log::refresh_level(py)?;
@@ -92,7 +97,7 @@ impl Call {
             let value = operation.await?;
             Ok(Box::new(move |py: Python<'_>| convert(py, value)) as Resolve)
         };
-        Ok(Self { work: Mutex::new(Some(Work { future: future.boxed(), progress })) })
+        Ok(Self { work: Mutex::new(Some(Work { future: future.boxed(), progress, heard })) })
     }
 
     fn take(&self) -> PyResult<Work> {
@@ -116,12 +121,16 @@ impl Call {
         let work = self.take()?;
         let runtime = runtime::current(py)?;
         let event_loop = running_loop(py)?;
+        let heard = work.heard.clone();
+        if let Some(heard) = &heard {
+            heard.awaited_on(&event_loop);
+        }
         let future = event_loop.call_method0(intern!(py, "create_future"))?;
         let waiter = Arc::new(Waiter::new(event_loop.unbind(), future.unbind()));
         let progress = work.progress.clone();
         let started = Started::new(runtime, work, waiter.clone());
         waiter.abort_with(started.task.clone());
-        Ok(Awaited { started, waiter, progress, asleep: AtomicBool::new(false) })
+        Ok(Awaited { started, waiter, progress, heard, asleep: AtomicBool::new(false) })
     }
 }
 
@@ -134,6 +143,7 @@ struct Awaited {
     started: Started,
     waiter: Arc<Waiter>,
     progress: Option<Arc<Progress>>,
+    heard: Option<Arc<Heard>>,
     asleep: AtomicBool,
 }
 
@@ -146,7 +156,10 @@ impl Awaited {
     /// The future, marked as `await` marks it, or the result as what `StopIteration` carries.
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         if let Some(outcome) = self.waiter.take() {
-            // The result may be here before the loop was told of the last progress.
+            // The result may be here before the loop was told of what went before.
+            if let Some(heard) = &self.heard {
+                heard.tell(py)?;
+            }
             if let Some(progress) = &self.progress {
                 progress.tell(py)?;
             }
@@ -226,7 +239,7 @@ impl Started {
 }
 
 async fn drive<C: Caller>(runtime: Arc<Runtime>, work: Work, caller: Arc<C>) {
-    let Work { future, progress } = work;
+    let Work { future, progress, heard } = work;
     let mut future = AssertUnwindSafe(future).catch_unwind();
     let ended = loop {
         tokio::select! {
@@ -238,6 +251,7 @@ async fn drive<C: Caller>(runtime: Arc<Runtime>, work: Work, caller: Arc<C>) {
                     caller.progress(&runtime, progress);
                 }
             }
+            () = heard_changed(heard.as_deref()), if C::BLOCKS => caller.heard(),
         }
     };
     if let Some(progress) = progress {
@@ -261,6 +275,13 @@ async fn changed(progress: Option<&Progress>) {
     }
 }
 
+async fn heard_changed(heard: Option<&Heard>) {
+    match heard {
+        Some(heard) => heard.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Ends the work of a blocked thread that leaves before it is done.
 struct EndOnDrop(Started);
 
@@ -272,11 +293,12 @@ impl Drop for EndOnDrop {
 
 /// Runs on a thread that is detached; everything of Python's is called outside of the runtime.
 fn block(runtime: &Arc<Runtime>, work: Work, main: bool) -> PyResult<Outcome> {
-    let Work { future, progress } = work;
+    let Work { future, progress, heard } = work;
+    let _listening = heard.as_ref().map(Heard::blocked_on);
     let blocked = Blocked::new(runtime);
     let landing = Arc::new(Landing::default());
     let future = landing.clone().keeping_records(future).boxed();
-    let work = Work { future, progress: progress.clone() };
+    let work = Work { future, progress: progress.clone(), heard: heard.clone() };
     let started = EndOnDrop(Started::new(runtime.clone(), work, landing.clone()));
     let mut next_tick = Instant::now() + TICK;
     loop {
@@ -290,10 +312,15 @@ fn block(runtime: &Arc<Runtime>, work: Work, main: bool) -> PyResult<Outcome> {
         if tick {
             next_tick = Instant::now() + TICK;
         }
-        if (tick && main) || news.progress || !news.records.is_empty() {
+        // All that its requests did comes before what it came to.
+        let heard = heard.as_ref().filter(|_| news.heard || news.outcome.is_some());
+        if (tick && main) || news.progress || heard.is_some() || !news.records.is_empty() {
             Python::attach(|py| -> PyResult<()> {
                 for record in &news.records {
                     log::emit(py, record);
+                }
+                if let Some(heard) = heard {
+                    heard.tell(py)?;
                 }
                 if let Some(progress) = progress.as_ref().filter(|_| news.progress) {
                     progress.tell(py)?;
@@ -308,7 +335,7 @@ fn block(runtime: &Arc<Runtime>, work: Work, main: bool) -> PyResult<Outcome> {
     }
 }
 
-fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+pub(super) fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     static GET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let get = GET.get_or_try_init(py, || {
         py.import("asyncio")?.getattr("get_running_loop").map(Bound::unbind)

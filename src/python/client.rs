@@ -3,7 +3,7 @@
 //! A connection cannot be shared across a fork, so the core's client is built anew in a child. The
 //! lock is only held while attached, hence never across a fork.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt as _;
 use pyo3::prelude::*;
@@ -15,7 +15,10 @@ use super::arguments::{
     setting, target, wait_options,
 };
 use super::call::Call;
+use super::hooks::{Heard, Hooks};
+use super::observer::Observers;
 use super::progress::Progress;
+use super::trace::Traced;
 use super::unwrapped::Unwrapped;
 use super::waiting::WaitMany;
 use super::{errors, files, load, runtime, stats};
@@ -37,9 +40,28 @@ pub(super) struct Client {
 struct Base {
     config: Config,
     core: Mutex<(u32, api::Client)>,
+    hooks: Option<Arc<Hooks>>,
+    tracer: Mutex<Option<Py<PyAny>>>,
 }
 
 impl Base {
+    fn tracer(&self) -> MutexGuard<'_, Option<Py<PyAny>>> {
+        self.tracer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `None` where nobody observes, as mostly.
+    fn observers(&self, py: Python<'_>) -> PyResult<Option<Observers>> {
+        let tracer = self.tracer().as_ref().map(|tracer| tracer.clone_ref(py));
+        if self.hooks.is_none() && tracer.is_none() {
+            return Ok(None);
+        }
+        let runtime = runtime::current(py)?;
+        let spans = tracer.map(|tracer| Traced::new(py, tracer, &runtime)).transpose()?.flatten();
+        let heard = self.hooks.as_ref().map(|hooks| hooks.listen(py, runtime)).transpose()?;
+        let any = heard.is_some() || spans.is_some();
+        Ok(any.then_some(Observers { heard, traced: spans.map(Arc::new) }))
+    }
+
     fn core(&self, py: Python<'_>) -> PyResult<api::Client> {
         let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
         let pid = std::process::id();
@@ -61,6 +83,16 @@ impl Client {
         Ok(self.base.core(py)?.with_options(self.options.clone()))
     }
 
+    /// The core for a call that is made here and now, and who is told of its requests.
+    fn observed(&self, py: Python<'_>) -> PyResult<(api::Client, Option<Arc<Heard>>)> {
+        let core = self.core(py)?;
+        let Some(observers) = self.base.observers(py)? else { return Ok((core, None)) };
+        let heard = observers.heard.clone();
+        let mut options = CallOptions::clone(&self.options);
+        options.observer = Some(Arc::new(observers));
+        Ok((core.with_options(Arc::new(options)), heard))
+    }
+
     fn call<T, F>(
         &self,
         py: Python<'_>,
@@ -72,8 +104,9 @@ impl Client {
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
+        let (core, heard) = self.observed(py)?;
         // Boxed before it is wrapped: each wrapping would hold it twice.
-        let mut operation = operation(self.core(py)?).boxed();
+        let mut operation = operation(core).boxed();
         let closed = self.closed.clone();
         let operation = async move {
             tokio::select! {
@@ -81,7 +114,7 @@ impl Client {
                 () = closed.cancelled() => Err(Error::Closed("the client was closed")),
             }
         };
-        Call::new(py, operation, progress, convert)
+        Call::new(py, operation, progress, heard, convert)
     }
 }
 
@@ -89,7 +122,8 @@ impl Client {
 impl Client {
     #[new]
     #[pyo3(signature = (*, api_key, base_url, options, min_poll_spacing, max_connections, proxy,
-                        ca_bundle, user_agent, allow_insecure_http))]
+                        ca_bundle, user_agent, allow_insecure_http, asyncio, on_request,
+                        on_response))]
     #[allow(clippy::too_many_arguments)] // The settings of a client, by name.
     fn new(
         py: Python<'_>,
@@ -102,6 +136,9 @@ impl Client {
         ca_bundle: Option<std::path::PathBuf>,
         user_agent: Option<&str>,
         allow_insecure_http: bool,
+        asyncio: bool,
+        on_request: Option<Bound<'_, PyAny>>,
+        on_response: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let build = || {
             let mut config = Config::new(ApiKey::new(api_key)?);
@@ -119,7 +156,8 @@ impl Client {
         let (config, core) = build().map_err(|error| errors::to_python(py, error))?;
         let options = Arc::new(config.options.clone());
         let core = Mutex::new((std::process::id(), core));
-        let base = Arc::new(Base { config, core });
+        let hooks = Hooks::new(on_request, on_response, asyncio);
+        let base = Arc::new(Base { config, core, hooks, tracer: Mutex::default() });
         Ok(Self { base, options, closed: CancellationToken::new() })
     }
 
@@ -128,6 +166,12 @@ impl Client {
         let options = call_options(options).map_err(|error| errors::to_python(py, error))?;
         let (base, closed) = (self.base.clone(), self.closed.clone());
         Ok(Self { base, options: Arc::new(options), closed })
+    }
+
+    /// Trace the requests of this client and its copies from now on, or do not.
+    fn set_tracer(&self, tracer: Option<Py<PyAny>>) {
+        let before = std::mem::replace(&mut *self.base.tracer(), tracer);
+        drop(before);
     }
 
     /// What was counted, in the order of `ClientStats`.
@@ -296,9 +340,10 @@ impl Client {
         let keys = batch_keys(py, batches)?;
         let runtime = runtime::current(py)?;
         let _inside = runtime.handle().enter();
-        let many = poll::Many::new(&self.core(py)?, wait_options(py, options)?);
+        let (core, heard) = self.observed(py)?;
+        let many = poll::Many::new(&core, wait_options(py, options)?);
         many.add(keys);
-        WaitMany::new(py, many, self.closed.clone())
+        WaitMany::new(py, many, self.closed.clone(), heard)
     }
 
     #[allow(clippy::too_many_arguments)] // The arguments of `run_many`, by place.
@@ -326,10 +371,10 @@ impl Client {
         let journal = journal.core(py)?;
         let runtime = runtime::current(py)?;
         let _inside = runtime.handle().enter();
-        let (core, closed) = (self.core(py)?, self.closed.clone());
+        let ((core, heard), closed) = (self.observed(py)?, self.closed.clone());
         let run = crate::core::run::Run::start(core, journal, target, planned, options, closed);
         let run = run.map_err(|error| errors::to_python(py, error))?;
-        super::journal::RunMany::new(py, run, self.closed.clone())
+        super::journal::RunMany::new(py, run, self.closed.clone(), heard)
     }
 }
 

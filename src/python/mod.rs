@@ -1,7 +1,7 @@
 //! The Python module `extracta_rs._core`: a thin binding, no decisions.
 //!
 //! Signals, the interpreter's lock, cancellation, fork and exit live in `call`, `landing`,
-//! `deliver` and `runtime`, and nowhere else.
+//! `deliver`, `runtime`, `hooks` and `trace`, and nowhere else.
 
 use pyo3::prelude::*;
 
@@ -17,14 +17,17 @@ mod explain;
 mod file;
 mod files;
 mod handing;
+mod hooks;
 mod journal;
 mod landing;
 mod load;
 mod log;
 mod memory;
+mod observer;
 mod progress;
 mod runtime;
 mod stats;
+mod trace;
 mod unwrapped;
 mod waiting;
 mod webhook;
