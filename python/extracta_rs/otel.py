@@ -20,13 +20,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ._base import BaseClient
 from ._core import __version__
-from .exceptions import ConfigurationError
 
 try:
     from opentelemetry import context, propagate, trace
 except ImportError as error:
-    raise ConfigurationError(
-        'OpenTelemetry is not installed: pip install "extracta_rs[otel]"'
+    raise ImportError(
+        f'this needs opentelemetry: pip install "extracta_rs[otel]" ({error})', name=error.name
     ) from error
 
 if TYPE_CHECKING:
@@ -41,8 +40,13 @@ if TYPE_CHECKING:
 __all__ = ["instrument", "uninstrument"]
 
 _SCHEMA = "https://opentelemetry.io/schemas/1.23.0"
-# Exporters and other instrumentations set these where nothing shall be traced.
-_SUPPRESSED = ("suppress_instrumentation", "suppress_http_instrumentation")
+# Exporters and other instrumentations set these where nothing shall be traced. The second form is
+# what `opentelemetry.instrumentation.utils` sets as well.
+_SUPPRESSED = (
+    context._SUPPRESS_INSTRUMENTATION_KEY,
+    context._SUPPRESS_HTTP_INSTRUMENTATION_KEY,
+    "suppress_instrumentation",
+)
 _log = logging.getLogger("extracta_rs")
 
 
@@ -93,7 +97,7 @@ def uninstrument(client: Client | AsyncClient | None = None) -> None:
 
 
 class _Tracer:
-    """What the binding calls: `context` where a method is called, the rest on a thread of its own."""
+    """What the binding calls: `context` where a method is called, the rest on its own thread."""
 
     def __init__(self, tracer: trace.Tracer) -> None:
         self._tracer = tracer
