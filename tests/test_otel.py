@@ -310,7 +310,7 @@ def test_all_clients_from_now_on(connect: Any, traces: Traces, extracta_emulator
 
 def test_what_is_no_client() -> None:
     with pytest.raises(TypeError, match="not a str"):
-        instrument("client")  # type: ignore[type-var]
+        instrument("client")  # type: ignore[call-overload]
 
 
 def test_no_secret_is_in_a_span(traces: Traces, raw_server: Any) -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ._shared import Seconds, seconds
 from .exceptions import ConfigurationError
 
-if TYPE_CHECKING:
-    CallOptions = tuple[
-        tuple[float, float, float | None, float | None, float | None], int, list[tuple[str, str]]
-    ]
+# Limits of time (total, connect, read, write, pool), repetitions, headers.
+CallOptions = tuple[
+    tuple[float, float, float | None, float | None, float | None], int, list[tuple[str, str]]
+]
 
 TOTAL = 60.0
 

@@ -32,13 +32,10 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, TracerProvider
 
-    from ._async import AsyncClient
-    from ._sync import Client
-
-    C = TypeVar("C", Client, AsyncClient)
 
 __all__ = ["instrument", "uninstrument"]
 
+C = TypeVar("C", bound=BaseClient)
 _SCHEMA = "https://opentelemetry.io/schemas/1.23.0"
 # Exporters and other instrumentations set these where nothing shall be traced. The second form is
 # what `opentelemetry.instrumentation.utils` sets as well.
@@ -55,8 +52,8 @@ def instrument(client: C, *, tracer_provider: TracerProvider | None = None) -> C
 @overload
 def instrument(client: None = None, *, tracer_provider: TracerProvider | None = None) -> None: ...
 def instrument(
-    client: Client | AsyncClient | None = None, *, tracer_provider: TracerProvider | None = None
-) -> Client | AsyncClient | None:
+    client: C | None = None, *, tracer_provider: TracerProvider | None = None
+) -> C | None:
     """Trace the requests of a client, or of all clients that are built from now on.
 
     Each request is a span of its own, repetitions and polls too; its parent is the span that is
@@ -84,7 +81,7 @@ def instrument(
     return client
 
 
-def uninstrument(client: Client | AsyncClient | None = None) -> None:
+def uninstrument(client: BaseClient | None = None) -> None:
     """Trace a client's requests no longer; spans that have begun end as they would have.
 
     Args:
