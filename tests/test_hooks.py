@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -393,6 +394,78 @@ def test_hooks_are_let_go(told: Told, connect: Any) -> None:
     face.client = None
     gc.collect()
     assert sys.getrefcount(told) <= count
+
+
+def test_a_run_with_a_journal_tells_of_its_requests(
+    told: Told, connect: Any, extraction_id: str, folder: Path, journal: Path
+) -> None:
+    face = connect(**told.hooks)
+    results = face(
+        "extractions.run_many", extraction_id, [folder / "0.pdf", folder / "1.pdf"],
+        journal=journal, max_files_per_batch=1, poll_interval=0.01,
+    )  # fmt: skip
+    assert len(results) == 2
+    until(lambda: len(told.ended) == len(told.asked))
+    operations = [event.operation for event in told.asked]
+    assert operations.count("extractions.upload") == 2
+    assert "extractions.wait" in operations
+    assert face.client.stats().requests == len(told.asked)
+
+
+INTERRUPTED = """
+import signal, sys, threading, time
+from extracta_rs import Client
+told = []
+client = Client("test-key", base_url=sys.argv[1], on_request=told.append, on_response=told.append)
+def interrupt():
+    while not told:
+        time.sleep(0.005)
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+threading.Thread(target=interrupt).start()
+try:
+    client.credits()
+except KeyboardInterrupt:
+    print("interrupted")
+deadline = time.monotonic() + 10
+while len(told) < 2 and time.monotonic() < deadline:
+    time.sleep(0.005)
+print(told[1].error_type, told[1].request == told[0])
+"""
+
+
+def test_what_ctrl_c_ends_is_told(extracta_emulator: Emulator) -> None:
+    extracta_emulator.faults.add("credits", delay=30)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", INTERRUPTED, extracta_emulator.base_url],
+        capture_output=True, text=True, check=True, timeout=30,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("interrupted\nCancelledError True\n", "")
+
+
+EXITS = """
+import sys, threading, time
+from extracta_rs import Client
+told = []
+client = Client("test-key", base_url=sys.argv[1], max_retries=0,
+                on_request=told.append, on_response=told.append)
+for _ in range(8):
+    threading.Thread(target=client.credits, daemon=True).start()
+while client.stats().requests < 8:
+    time.sleep(0.001)
+print("ends")
+"""
+
+
+def test_a_program_with_hooks_ends_while_requests_are_under_way(
+    extracta_emulator: Emulator,
+) -> None:
+    extracta_emulator.faults.add("credits", delay=30, times=None)
+    for _ in range(10):
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", EXITS, extracta_emulator.base_url],
+            capture_output=True, text=True, timeout=30, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stdout, done.stderr) == (0, "ends\n", "")
 
 
 PROGRAM = """

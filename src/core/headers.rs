@@ -30,9 +30,12 @@ const REFUSED: [(&str, &str); 16] = [
     ("expect", "the client would not wait for it"),
 ];
 
+/// A name with its value.
+pub type Header = (HeaderName, HeaderValue);
+
 /// Headers by their names, each once.
 #[derive(Clone, Default)]
-pub struct Headers(Arc<Vec<(HeaderName, HeaderValue)>>);
+pub struct Headers(Arc<Vec<Header>>);
 
 impl Headers {
     /// Checks names and values; of two with one name the last counts.
@@ -45,17 +48,17 @@ impl Headers {
     }
 
     /// Each name with its value, which is marked as not to be shown.
-    pub fn iter(&self) -> impl Iterator<Item = &(HeaderName, HeaderValue)> {
+    pub fn iter(&self) -> impl Iterator<Item = &Header> {
         self.0.iter()
     }
 }
 
-fn put(headers: &mut Vec<(HeaderName, HeaderValue)>, header: (HeaderName, HeaderValue)) {
+fn put(headers: &mut Vec<Header>, header: Header) {
     headers.retain(|(name, _)| *name != header.0);
     headers.push(header);
 }
 
-fn check(name: &str, value: &str) -> Result<(HeaderName, HeaderValue)> {
+fn check(name: &str, value: &str) -> Result<Header> {
     let wrong = |reason: String| Error::Config { setting: "headers", reason };
     let known = HeaderName::try_from(name)
         .map_err(|_| wrong(format!("{name:?} is no name of a header")))?;

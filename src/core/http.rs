@@ -3,10 +3,12 @@
 //! Never follows a redirect (the API key would go along), never reads more than a limit, and tells
 //! of each failure whether the request may have reached the service.
 
+mod answer;
 mod authorities;
 mod build;
 mod flight;
 mod link;
+mod trouble;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,18 +28,18 @@ use super::observe::Server;
 use super::retry::parse_retry_after;
 use super::stats::Counters;
 use super::upload::{Activity, Multipart};
+pub(crate) use answer::Answer;
+use answer::redirected;
 use build::{bearer, cannot_use_base_url};
 use flight::{Flight, Seen};
 use link::Link;
+use trouble::broken;
 
 /// The largest answer that is read, in bytes once decompressed.
 pub(crate) const MAX_ANSWER: usize = 64 << 20;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// The most that is reserved for a body because its length was announced.
 const MAX_TRUSTED: usize = 1 << 20;
-const EXCERPT: usize = 2048;
-/// The largest body that is looked into for an error's message.
-const MAX_MESSAGE: usize = 1 << 20;
 
 /// The HTTP methods that the API uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,45 +99,6 @@ pub(crate) enum Body {
     Empty,
     Json(Bytes),
     Multipart(Multipart),
-}
-
-/// A successful answer.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub call: Call,
-    pub status: u16,
-    pub body: Bytes,
-    api_key: ApiKey,
-    counters: Arc<Counters>,
-}
-
-impl Answer {
-    /// The error for an answer that is not what the API promises.
-    pub(crate) fn wrong(&self, reason: impl Into<String>) -> Error {
-        let error = Error::Format {
-            call: self.call,
-            status: self.status,
-            reason: reason.into(),
-            body: self.excerpt(),
-        };
-        self.counters.failed(&error);
-        error
-    }
-
-    /// The beginning of the body, without the key, which some services repeat when they refuse it.
-    fn excerpt(&self) -> String {
-        let whole = &self.body[..self.body.len().min(EXCERPT + self.api_key.expose().len())];
-        match self.api_key.hidden_in(&String::from_utf8_lossy(whole)) {
-            Some(hidden) => hidden.chars().take(EXCERPT).collect(),
-            None => String::from_utf8_lossy(&whole[..whole.len().min(EXCERPT)]).into_owned(),
-        }
-    }
-
-    fn message(&self) -> String {
-        let message = message(self.status, &self.body);
-        let message = self.api_key.hidden_in(&message).unwrap_or(message);
-        message.chars().take(500).collect()
-    }
 }
 
 /// The connection to the service.
@@ -201,7 +164,7 @@ impl Http {
         let mut request = reqwest::Request::new(ask.endpoint.verb.method(), url);
         let flight = Flight::begin(self, ask).await;
         let headers = request.headers_mut();
-        for (name, value) in ask.options.headers.iter().chain(flight.headers().iter()) {
+        for (name, value) in ask.options.headers.iter().chain(flight.headers()) {
             headers.insert(name, value.clone());
         }
         headers.insert(AUTHORIZATION, self.authorization.clone());
@@ -381,32 +344,6 @@ async fn while_in_time(
     }
 }
 
-fn broken(ask: Ask<'_>, error: &reqwest::Error) -> Error {
-    let call = ask.endpoint.call();
-    // An error of connecting (DNS, TCP, TLS, proxy) comes before the first byte of a request.
-    let sent = !error.is_connect();
-    if error.is_timeout() && !sent {
-        let limit = ask.options.timeouts.connect;
-        return Error::Timeout { call, missing: "connection", sent, limit };
-    }
-    let detail = if sent { root_cause(error) } else { unreached(error) };
-    Error::Connection { call, sent, detail }
-}
-
-/// Why there is no connection, and to which host.
-fn unreached(error: &reqwest::Error) -> String {
-    let reason = root_cause(error);
-    let advice = if reason.contains("UnknownIssuer") {
-        "; where you trust this server, pass the certificate of its issuer as ca_bundle"
-    } else {
-        ""
-    };
-    match error.url().and_then(reqwest::Url::host_str) {
-        Some(host) => format!("cannot connect to {host}: {reason}{advice}"),
-        None => format!("{reason}{advice}"),
-    }
-}
-
 fn form_header(content_type: &str) -> Result<HeaderValue> {
     HeaderValue::try_from(content_type)
         .map_err(|_| Error::Input(format!("{content_type:?} cannot be sent in a header")))
@@ -414,38 +351,4 @@ fn form_header(content_type: &str) -> Result<HeaderValue> {
 
 fn header(response: &reqwest::Response, name: &reqwest::header::HeaderName) -> Option<String> {
     Some(response.headers().get(name)?.to_str().ok()?.to_owned())
-}
-
-fn redirected(location: Option<&str>) -> String {
-    // Only the host is named: a signed address may follow it.
-    let host = location
-        .and_then(|location| reqwest::Url::parse(location).ok())
-        .and_then(|url| Some(url.host_str()?.to_owned()));
-    format!(
-        "a redirect to {}; redirects are not followed because the API key would go along: \
-         check base_url",
-        host.as_deref().unwrap_or("another path")
-    )
-}
-
-fn message(status: u16, body: &[u8]) -> String {
-    let body = if body.len() > MAX_MESSAGE { &[] } else { body };
-    let json = serde_json::from_slice::<serde_json::Value>(body).ok();
-    let said = json.as_ref().and_then(|json| {
-        ["message", "error"].iter().find_map(|key| {
-            let value = &json[*key];
-            value.as_str().or_else(|| value["message"].as_str())
-        })
-    });
-    let reason = reqwest::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason());
-    said.or(reason).unwrap_or("error").to_owned()
-}
-
-/// The innermost cause: the outer ones repeat the URL and say less.
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }

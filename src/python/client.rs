@@ -1,9 +1,6 @@
 //! Binding of the client: arguments in, a `Call` out.
-//!
-//! A connection cannot be shared across a fork, so the core's client is built anew in a child. The
-//! lock is only held while attached, hence never across a fork.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use pyo3::prelude::*;
@@ -14,11 +11,10 @@ use super::arguments::{
     OptionsArgument, batch_key, batch_keys, call_options, callback, json_of, kind_of, seconds,
     setting, target, wait_options,
 };
+use super::base::Base;
 use super::call::Call;
 use super::hooks::{Heard, Hooks};
-use super::observer::Observers;
 use super::progress::Progress;
-use super::trace::Traced;
 use super::unwrapped::Unwrapped;
 use super::waiting::WaitMany;
 use super::{errors, files, load, runtime, stats};
@@ -34,45 +30,6 @@ pub(super) struct Client {
     base: Arc<Base>,
     options: Arc<CallOptions>,
     closed: CancellationToken,
-}
-
-/// What all copies share.
-struct Base {
-    config: Config,
-    core: Mutex<(u32, api::Client)>,
-    hooks: Option<Arc<Hooks>>,
-    tracer: Mutex<Option<Py<PyAny>>>,
-}
-
-impl Base {
-    fn tracer(&self) -> MutexGuard<'_, Option<Py<PyAny>>> {
-        self.tracer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// `None` where nobody observes, as mostly.
-    fn observers(&self, py: Python<'_>) -> PyResult<Option<Observers>> {
-        let tracer = self.tracer().as_ref().map(|tracer| tracer.clone_ref(py));
-        if self.hooks.is_none() && tracer.is_none() {
-            return Ok(None);
-        }
-        let runtime = runtime::current(py)?;
-        let spans = tracer.map(|tracer| Traced::new(py, tracer, &runtime)).transpose()?.flatten();
-        let heard = self.hooks.as_ref().map(|hooks| hooks.listen(py, runtime)).transpose()?;
-        let any = heard.is_some() || spans.is_some();
-        Ok(any.then_some(Observers { heard, traced: spans.map(Arc::new) }))
-    }
-
-    fn core(&self, py: Python<'_>) -> PyResult<api::Client> {
-        let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
-        let pid = std::process::id();
-        if core.0 != pid {
-            let fresh = api::Client::new(&self.config);
-            let fresh = fresh.map_err(|error| errors::to_python(py, error))?;
-            // The parent's connections are not ours to close.
-            std::mem::forget(std::mem::replace(&mut *core, (pid, fresh)));
-        }
-        Ok(core.1.clone())
-    }
 }
 
 impl Client {
@@ -155,9 +112,7 @@ impl Client {
         };
         let (config, core) = build().map_err(|error| errors::to_python(py, error))?;
         let options = Arc::new(config.options.clone());
-        let core = Mutex::new((std::process::id(), core));
-        let hooks = Hooks::new(on_request, on_response, asyncio);
-        let base = Arc::new(Base { config, core, hooks, tracer: Mutex::default() });
+        let base = Base::new(config, core, Hooks::new(on_request, on_response, asyncio));
         Ok(Self { base, options, closed: CancellationToken::new() })
     }
 
@@ -170,8 +125,7 @@ impl Client {
 
     /// Trace the requests of this client and its copies from now on, or do not.
     fn set_tracer(&self, tracer: Option<Py<PyAny>>) {
-        let before = std::mem::replace(&mut *self.base.tracer(), tracer);
-        drop(before);
+        self.base.set_tracer(tracer);
     }
 
     /// What was counted, in the order of `ClientStats`.

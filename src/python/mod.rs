@@ -6,6 +6,8 @@
 use pyo3::prelude::*;
 
 mod arguments;
+mod awaited;
+mod base;
 mod call;
 mod client;
 mod convert;

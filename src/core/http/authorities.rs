@@ -33,7 +33,8 @@ pub(super) fn of_environment() -> Result<Option<Vec<reqwest::Certificate>>> {
         let entries = std::fs::read_dir(&folder);
         let entries = entries.map_err(|error| wrong(FOLDER, &folder, &error.to_string()))?;
         // Such folders hold lists and links of other kinds, too.
-        for pem in entries.flatten().filter_map(|entry| std::fs::read(entry.path()).ok()) {
+        let files = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file());
+        for pem in files.filter_map(|path| std::fs::read(path).ok()) {
             read(&pem, &mut found);
         }
     }

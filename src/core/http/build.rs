@@ -9,7 +9,7 @@ use reqwest::header::HeaderValue;
 
 use super::authorities;
 use super::link::Connecting;
-use super::root_cause;
+use super::trouble::root_cause;
 use crate::core::config::{ApiKey, Config};
 use crate::core::error::{Error, Result};
 use crate::core::observe::Server;
@@ -145,6 +145,10 @@ fn parse_proxy(setting: &'static str, proxy: &str) -> Result<reqwest::Proxy> {
 
 /// The proxy of the environment is used by reqwest, which goes around one that it cannot read.
 fn check_environment(reach: &Reach) -> Result<()> {
+    if !reach.encrypted && std::env::var_os("REQUEST_METHOD").is_some() {
+        // Within CGI HTTP_PROXY is a header of whoever asks, and not used.
+        return Ok(());
+    }
     let own =
         if reach.encrypted { ["HTTPS_PROXY", "https_proxy"] } else { ["HTTP_PROXY", "http_proxy"] };
     let variables = own.into_iter().chain(["ALL_PROXY", "all_proxy"]);

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{Answer, Ask, Http};
 use crate::core::config::ApiKey;
 use crate::core::error::{Call, Error, Result};
-use crate::core::headers::Headers;
+use crate::core::headers::Header;
 use crate::core::observe::{Asked, Begun, Ended, shown};
 use crate::core::stats::{CANCELLED, Counters, Guard, kind};
 
@@ -83,8 +83,8 @@ impl Flight {
     }
 
     /// Headers of the observer's.
-    pub(super) fn headers(&self) -> Headers {
-        self.begun.as_ref().map_or_else(Headers::default, |begun| begun.headers.clone())
+    pub(super) fn headers(&self) -> impl Iterator<Item = &Header> {
+        self.begun.iter().flat_map(|begun| begun.headers.iter())
     }
 
     /// It came to this.

@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
-use std::sync::{Mutex as Lock, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::{Mutex, Notify, mpsc, oneshot};
@@ -69,7 +69,8 @@ fn begin(
         ids.push(state.board.add(key, options, waiter, now, fastrand::f64()));
     }
     if !ids.is_empty() && !std::mem::replace(&mut state.asking, true) {
-        tokio::spawn(ask(client.clone()));
+        // Each request has the options of the wait that it is made for.
+        tokio::spawn(ask(client.with_options(Arc::default())));
     }
     drop(state);
     watches.changed.notify_one();
