@@ -27,7 +27,8 @@ class Timeout:
 
     Attributes:
         total: the whole request, from its sending to the end of the answer (60 by default). An
-            upload may take longer: for it this is what `read` and `write` are by default.
+            upload may take longer: of it this is the time for the answer, once all is sent, and
+            what `write` is by default.
         connect: making a connection: name, TCP, proxy, TLS (10 by default).
         read: without a byte of the answer, once the request is sent.
         write: without the service taking a byte of an upload.

@@ -35,9 +35,16 @@ enum Phase {
 pub(super) struct Link {
     timeouts: Timeouts,
     is_upload: bool,
-    started: Instant,
-    stands: Mutex<(Phase, Instant)>,
+    stands: Mutex<Stand>,
     changed: Notify,
+}
+
+struct Stand {
+    phase: Phase,
+    /// When something was sent or came.
+    moved: Instant,
+    /// What the limit of the whole counts from: for an upload, its last byte.
+    since: Instant,
 }
 
 /// What passes next.
@@ -54,8 +61,8 @@ impl Link {
     pub(super) fn new(timeouts: Timeouts, is_upload: bool) -> Arc<Self> {
         let now = Instant::now();
         let phase = if is_upload { Phase::Sending } else { Phase::Reading };
-        let stands = Mutex::new((phase, now));
-        Arc::new(Self { timeouts, is_upload, started: now, stands, changed: Notify::new() })
+        let stands = Mutex::new(Stand { phase, moved: now, since: now });
+        Arc::new(Self { timeouts, is_upload, stands, changed: Notify::new() })
     }
 
     /// Runs a request; connections that it makes are this one's.
@@ -65,12 +72,12 @@ impl Link {
 
     /// Something came.
     pub(super) fn moved(&self) {
-        self.lock().1 = Instant::now();
+        self.lock().moved = Instant::now();
     }
 
-    /// Something is sent.
+    /// Something of an upload is sent.
     pub(super) fn sends(&self) {
-        *self.lock() = (Phase::Sending, Instant::now());
+        self.enter(Phase::Sending);
     }
 
     /// All is sent, or connected, or an answer begins.
@@ -79,11 +86,20 @@ impl Link {
     }
 
     fn turn(&self, phase: Phase) {
-        *self.lock() = (phase, Instant::now());
+        self.enter(phase);
         self.changed.notify_one();
     }
 
-    fn lock(&self) -> MutexGuard<'_, (Phase, Instant)> {
+    fn enter(&self, phase: Phase) {
+        let now = Instant::now();
+        let mut stand = self.lock();
+        if self.is_upload && stand.phase != Phase::Reading {
+            stand.since = now;
+        }
+        (stand.phase, stand.moved) = (phase, now);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Stand> {
         self.stands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -94,23 +110,20 @@ impl Link {
 
     /// What passes next, as things stand. Who makes a connection has a limit of its own.
     pub(super) fn limit(&self) -> Limit {
-        let (phase, last) = *self.lock();
+        let Stand { phase, moved, since } = *self.lock();
         let Timeouts { total, read, write, .. } = self.timeouts;
-        let idle = |length, missing| Limit { at: last + length, length, missing, sent: true };
-        let whole =
-            Limit { at: self.started + total, length: total, missing: "answer", sent: true };
-        match (phase, self.is_upload) {
+        let still = |length, missing| Limit { at: moved + length, length, missing, sent: true };
+        let whole = Limit { at: since + total, length: total, missing: "answer", sent: true };
+        match phase {
             // Its body has not been asked for.
-            (Phase::Connecting, true) => Limit { sent: false, ..idle(total, "connection") },
-            (Phase::Connecting, false) => whole,
-            (Phase::Sending, _) => idle(write.unwrap_or(total), "byte of the upload taken"),
-            (Phase::Reading, true) => match read {
-                Some(read) => idle(read, "byte of the answer"),
-                None => idle(total, "answer"),
-            },
-            (Phase::Reading, false) => read
-                .map(|read| idle(read, "byte of the answer"))
-                .filter(|read| read.at < whole.at)
+            Phase::Connecting if self.is_upload => {
+                Limit { sent: false, ..still(total, "connection") }
+            }
+            Phase::Connecting => whole,
+            Phase::Sending => still(write.unwrap_or(total), "byte of the upload taken"),
+            Phase::Reading => read
+                .map(|read| still(read, "byte of the answer"))
+                .filter(|still| still.at < whole.at)
                 .unwrap_or(whole),
         }
     }
@@ -173,7 +186,7 @@ struct Made {
 
 impl Made {
     fn new(link: &Arc<Link>) -> Self {
-        let before = link.lock().0;
+        let before = link.lock().phase;
         link.turn(Phase::Connecting);
         Self { link: link.clone(), before }
     }
@@ -182,7 +195,7 @@ impl Made {
 impl Drop for Made {
     fn drop(&mut self) {
         // A pooled connection may have come free first, and the request gone on with that.
-        if self.link.lock().0 == Phase::Connecting {
+        if self.link.lock().phase == Phase::Connecting {
             self.link.turn(self.before);
         }
     }
