@@ -11,7 +11,19 @@ from typing import Any
 import pytest
 
 import extracta_rs
-from extracta_rs import _async, _default, _shared, _sync, exceptions, models, testing, webhooks
+from extracta_rs import (
+    _async,
+    _base,
+    _default,
+    _observe,
+    _options,
+    _shared,
+    _sync,
+    exceptions,
+    models,
+    testing,
+    webhooks,
+)
 
 PAIRS = [
     (_sync.Client, _async.AsyncClient),
@@ -23,7 +35,7 @@ PAIRS = [
 ONLY_ASYNC = {"AsyncClient": {"aclose"}}
 NOT_AWAITED = {
     "resume", "wait_many", "run_many", "deliver", "close", "token", "verify_signature", "unwrap",
-    "explain_signature",
+    "explain_signature", "with_options", "stats",
 }  # fmt: skip
 ON_LOOP = " | AsyncIterable[BatchRef | str]"
 FUNCTIONS = ["upload_files", "get_batch_results", "poll_batch"]
@@ -106,6 +118,9 @@ def test_the_constructors_are_the_same() -> None:
         ("user_agent", None),
         ("allow_insecure_http", False),
         ("webhook_secret", None),
+        ("headers", None),
+        ("on_request", None),
+        ("on_response", None),
     ]
     kinds = [p.kind for p in parameters.values()]
     assert kinds[0] is inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -162,7 +177,10 @@ def test_no_module_function_without_a_twin() -> None:
 
 def documentable() -> Iterator[tuple[str, Any]]:
     """Return everything public that has words of its own, with its name."""
-    modules = [_async, _default, _shared, _sync, exceptions, models, testing, webhooks, extracta_rs]
+    modules = [
+        *(_async, _base, _default, _observe, _options, _shared, _sync),
+        *(exceptions, models, testing, webhooks, extracta_rs),
+    ]
     seen: set[int] = set()
     for module in modules:
         yield module.__name__, module

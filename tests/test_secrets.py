@@ -220,7 +220,7 @@ SETTINGS: list[tuple[str, list[Any]]] = [
             "::",
             f"http://u:{PASSWORD}@h:port",
             f"ftp://u:{PASSWORD}@h",
-            f"socks5://u:{PASSWORD}@h",
+            f"socks6://u:{PASSWORD}@h",
         ],
     ),
     ("ca_bundle", ["/missing.pem", "/", "/dev/null", __file__]),
@@ -252,6 +252,7 @@ def test_a_bad_setting_is_named(setting: str, values: list[Any], kind: str) -> N
         {"max_connections": 2**32 - 1, "max_retries": 2**31},
         {"proxy": "HTTP://proxy:3128", "user_agent": "mine/1.0"},
         {"proxy": "proxy:3128"},
+        {"proxy": "socks5h://user:password@proxy:1080"},
     ],
 )
 def test_good_settings(settings: dict[str, Any], kind: str) -> None:

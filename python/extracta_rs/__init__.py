@@ -48,6 +48,8 @@ if TYPE_CHECKING:
         upload_files,
         upload_files_async,
     )
+    from ._observe import ClientStats, RequestEvent, ResponseEvent
+    from ._options import Timeout
     from ._parse import ParsedFile, ParsedResults, ParseProblem
     from ._schemas import fields_from
     from ._sync import Batch, Classifications, Client, Extractions
@@ -94,6 +96,7 @@ __all__ = [
     "Classifications",
     "Client",
     "ClientClosedError",
+    "ClientStats",
     "ConfigurationError",
     "ExtractaError",
     "Extraction",
@@ -110,6 +113,8 @@ __all__ = [
     "ParsedResults",
     "PermissionDeniedError",
     "RateLimitError",
+    "RequestEvent",
+    "ResponseEvent",
     "ResponseFormatError",
     "RunDocument",
     "RunIncompleteError",
@@ -117,6 +122,7 @@ __all__ = [
     "ServerError",
     "SignatureReport",
     "SignatureVerificationError",
+    "Timeout",
     "UnfinishedDocument",
     "UploadFile",
     "UploadOutcomeUnknownError",
@@ -148,6 +154,8 @@ _HOMES = {
         "upload_files",
         "upload_files_async",
     ),
+    "_observe": ("ClientStats", "RequestEvent", "ResponseEvent"),
+    "_options": ("Timeout",),
     "_parse": ("ParseProblem", "ParsedFile", "ParsedResults"),
     "_schemas": ("fields_from",),
     "_sync": ("Batch", "Classifications", "Client", "Extractions"),

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from . import _core
+from ._base import BaseClient
 from ._runs import AsyncRunIterator, start_run
 from ._shared import (
-    BaseClient,
     Seconds,
     changes,
     check_model,
@@ -433,6 +433,8 @@ class AsyncClient(BaseClient):
         extractions: extraction templates and their batches.
         classifications: classification templates and their batches.
     """
+
+    _asyncio = True
 
     @property
     def extractions(self) -> AsyncExtractions:

@@ -3,9 +3,21 @@
 import os
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal, TypeVar, final, overload
+from typing import (
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    Protocol,
+    TypeVar,
+    final,
+    overload,
+    type_check_only,
+)
 
 from ._lenient import DecimalMark
+from ._observe import RequestEvent, ResponseEvent
+from ._options import CallOptions
 from .journal import DocumentState
 from .models import BatchRef, BatchResults, Classification, Extraction, FileInput, RunResults
 from .webhooks import SignatureReason
@@ -36,6 +48,17 @@ __all__ = [
 
 __version__: str
 VENDOR_BASE_URL: str
+
+@type_check_only
+class Tracer(Protocol):
+    def context(self) -> Any: ...
+    def start(
+        self,
+        call: tuple[Any, int, str, str, str],
+        server: tuple[str, str, int, int],
+        /,
+    ) -> tuple[Any, list[tuple[str, str]]] | None: ...
+    def end(self, span: Any, time: int, status: int | None, error: str | None, /) -> None: ...
 
 @final
 class Call(Awaitable[_T], Generic[_T]):
@@ -148,19 +171,23 @@ class Client:
         *,
         api_key: str,
         base_url: str,
-        timeout: float,
-        connect_timeout: float,
-        max_retries: int,
+        options: CallOptions,
         min_poll_spacing: float,
         max_connections: int,
         proxy: str | None,
         ca_bundle: str | os.PathLike[str] | None,
         user_agent: str | None,
         allow_insecure_http: bool,
+        asyncio: bool,
+        on_request: Callable[[RequestEvent], object] | None,
+        on_response: Callable[[ResponseEvent], object] | None,
     ) -> Client: ...
     @property
     def closed(self) -> bool: ...
     def close(self) -> None: ...
+    def with_options(self, options: CallOptions) -> Client: ...
+    def set_tracer(self, tracer: Tracer | None) -> None: ...
+    def stats(self) -> dict[str, Any]: ...
     def credits(self) -> Call[int]: ...
     @overload
     def create(self, kind: Literal["extraction"], details: dict[str, Any]) -> Call[Extraction]: ...

@@ -11,7 +11,8 @@ from ._sync import Batch, Client
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ._shared import BaseClient, Seconds
+    from ._base import BaseClient
+    from ._shared import Seconds
     from .models import BatchResults, FileInput
 
 _C = TypeVar("_C", bound="BaseClient")

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from . import _core
+from ._base import BaseClient
 from ._runs import RunIterator, start_run
 from ._shared import (
-    BaseClient,
     Seconds,
     changes,
     check_model,

@@ -1,12 +1,16 @@
-//! What a client is built from: the key (never shown), limits and times.
+//! What a client is built from: the key (never shown), limits and times; and what may differ from
+//! call to call.
 //!
 //! The address and the proxy are checked where the connection is built, in `http`.
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::{Error, Result};
+use super::headers::Headers;
+use super::observe::Observer;
 
 /// The vendor's address.
 pub const VENDOR_BASE_URL: &str = "https://api.extracta.ai/api/v1";
@@ -52,6 +56,46 @@ impl fmt::Debug for ApiKey {
     }
 }
 
+/// How long each phase of a request may take. What has no limit of its own has that of the whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// The whole request; for an upload, how long it may stand still.
+    pub total: Duration,
+    /// Making a connection: name, TCP, proxy, TLS.
+    pub connect: Duration,
+    /// Without a byte of the answer, once the request is sent.
+    pub read: Option<Duration>,
+    /// Without the service taking a byte of an upload.
+    pub write: Option<Duration>,
+    /// For another request to end, where as many are under way as may be.
+    pub pool: Option<Duration>,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            total: Duration::from_secs(60),
+            connect: Duration::from_secs(10),
+            read: None,
+            write: None,
+            pool: None,
+        }
+    }
+}
+
+/// How the requests of a call are sent.
+#[derive(Clone, Default)]
+pub struct CallOptions {
+    /// How long they may take.
+    pub timeouts: Timeouts,
+    /// How often a failed request is repeated, where it may be.
+    pub max_retries: u32,
+    /// Headers to send along.
+    pub headers: Headers,
+    /// Who is told of each.
+    pub observer: Option<Arc<dyn Observer>>,
+}
+
 /// The settings of a client.
 #[derive(Clone)]
 pub struct Config {
@@ -59,12 +103,8 @@ pub struct Config {
     pub api_key: ApiKey,
     /// The address below which the endpoints are.
     pub base_url: String,
-    /// How long one request may take; for an upload, how long it may stand still.
-    pub timeout: Duration,
-    /// How long a connection may take to be made.
-    pub connect_timeout: Duration,
-    /// How often a failed request is repeated, where it may be.
-    pub max_retries: u32,
+    /// How requests are sent, unless a call says otherwise.
+    pub options: CallOptions,
     /// The least time between two requests for results.
     pub min_poll_spacing: Duration,
     /// How many requests may be under way, and connections open, at once.
@@ -86,9 +126,7 @@ impl Config {
         Self {
             api_key,
             base_url: VENDOR_BASE_URL.to_owned(),
-            timeout: Duration::from_secs(60),
-            connect_timeout: Duration::from_secs(10),
-            max_retries: 2,
+            options: CallOptions { max_retries: 2, ..CallOptions::default() },
             min_poll_spacing: Duration::from_secs(2),
             max_connections: 100,
             proxy: None,

@@ -62,10 +62,12 @@ pub enum Error {
         detail: String,
     },
     /// No answer came in time.
-    #[error("{call}: no {} within {:.1} s{}", if *.sent { "answer" } else { "connection" }, limit.as_secs_f64(), sent_note(*.sent))]
+    #[error("{call}: no {missing} within {:.1} s{}", limit.as_secs_f64(), sent_note(*.sent))]
     Timeout {
         /// The request.
         call: Call,
+        /// What did not come: "answer", "connection", ...
+        missing: &'static str,
         /// Whether the request may have reached the service.
         sent: bool,
         /// The limit that passed.

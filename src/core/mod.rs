@@ -5,17 +5,19 @@
 pub mod api;
 pub mod config;
 pub mod error;
+pub mod headers;
 mod http;
 pub mod javascript;
 #[cfg(feature = "journal")]
 pub mod journal;
 pub mod limit;
 pub mod model;
-mod opening;
+pub mod observe;
 pub mod pace;
 pub mod poll;
 pub mod retry;
 #[cfg(feature = "journal")]
 pub mod run;
+pub mod stats;
 pub mod upload;
 pub mod webhook;

@@ -8,7 +8,9 @@ use pyo3::types::PyDict;
 
 use super::convert::python_to_json;
 use super::errors;
+use crate::core::config::{CallOptions, Timeouts};
 use crate::core::error::{Error, Result};
+use crate::core::headers::Headers;
 use crate::core::model::{BatchKey, Kind, Target};
 use crate::core::poll::Options;
 
@@ -109,11 +111,30 @@ fn bounded(seconds: f64) -> Option<Duration> {
     Some(Duration::try_from_secs_f64(seconds).ok()?.min(LONGEST))
 }
 
-pub(super) fn positive(name: &'static str, seconds: f64) -> Result<Duration> {
+fn positive(name: &'static str, seconds: f64) -> Result<Duration> {
     let duration = setting(name, seconds)?;
     if duration.is_zero() {
         let reason = "must be more than 0 seconds".to_owned();
         return Err(Error::Config { setting: name, reason });
     }
     Ok(duration)
+}
+
+/// Limits in seconds (total, connect, read, write, pool), repetitions, headers.
+pub(super) type OptionsArgument =
+    ((f64, f64, Option<f64>, Option<f64>, Option<f64>), u32, Vec<(String, String)>);
+
+pub(super) fn call_options(
+    ((total, connect, read, write, pool), max_retries, headers): OptionsArgument,
+) -> Result<CallOptions> {
+    let limit = |name, seconds: Option<f64>| seconds.map(|s| positive(name, s)).transpose();
+    let timeouts = Timeouts {
+        total: positive("timeout", total)?,
+        connect: positive("connect_timeout", connect)?,
+        read: limit("timeout.read", read)?,
+        write: limit("timeout.write", write)?,
+        pool: limit("timeout.pool", pool)?,
+    };
+    let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    Ok(CallOptions { timeouts, max_retries, headers: Headers::new(headers)?, observer: None })
 }

@@ -7,20 +7,22 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyTraceback;
-use pyo3::{PyTypeInfo as _, intern};
+
 use tokio::task::AbortHandle;
 
+use super::awaited::Awaited;
 use super::deliver::Waiter;
+use super::hooks::Heard;
 use super::landing::Landing;
 use super::progress::Progress;
 use super::runtime::{self, Blocked, Runtime};
@@ -43,7 +45,7 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
-    fn into_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    pub(super) fn into_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         match self {
             Self::Answer(convert) => convert(py),
             Self::Failed(error) => Err(errors::to_python(py, error)),
@@ -64,6 +66,8 @@ pub(super) trait Caller: Send + Sync + 'static {
     fn ended(self: Arc<Self>, runtime: &Runtime, outcome: Outcome);
     /// There is something to tell.
     fn progress(self: &Arc<Self>, runtime: &Runtime, progress: &Arc<Progress>);
+    /// Hooks have something to be told, and a thread blocks that will.
+    fn heard(&self);
     /// Nothing will come any more: the interpreter is ending.
     fn closing(&self);
 }
@@ -77,6 +81,7 @@ pub(super) struct Call {
 struct Work {
     future: BoxFuture<'static, Result<Resolve>>,
     progress: Option<Arc<Progress>>,
+    heard: Option<Arc<Heard>>,
 }
 
 impl Call {
@@ -85,6 +90,7 @@ impl Call {
         py: Python<'_>,
         operation: impl Future<Output = Result<T>> + Send + 'static,
         progress: Option<Arc<Progress>>,
+        heard: Option<Arc<Heard>>,
         convert: impl FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
     ) -> PyResult<Self> {
         log::refresh_level(py)?;
@@ -92,7 +98,7 @@ impl Call {
             let value = operation.await?;
             Ok(Box::new(move |py: Python<'_>| convert(py, value)) as Resolve)
         };
-        Ok(Self { work: Mutex::new(Some(Work { future: future.boxed(), progress })) })
+        Ok(Self { work: Mutex::new(Some(Work { future: future.boxed(), progress, heard })) })
     }
 
     fn take(&self) -> PyResult<Work> {
@@ -116,96 +122,21 @@ impl Call {
         let work = self.take()?;
         let runtime = runtime::current(py)?;
         let event_loop = running_loop(py)?;
+        let heard = work.heard.clone();
+        if let Some(heard) = &heard {
+            heard.awaited_on(&event_loop);
+        }
         let future = event_loop.call_method0(intern!(py, "create_future"))?;
         let waiter = Arc::new(Waiter::new(event_loop.unbind(), future.unbind()));
         let progress = work.progress.clone();
         let started = Started::new(runtime, work, waiter.clone());
         waiter.abort_with(started.task.clone());
-        Ok(Awaited { started, waiter, progress, asleep: AtomicBool::new(false) })
+        Ok(Awaited { started, waiter, progress, heard, asleep: AtomicBool::new(false) })
     }
-}
-
-/// What `await` steps through: the future that the task shall sleep on, then the result.
-///
-/// Not the future's own iterator: this one sees that its task was cancelled or dropped without a
-/// callback on the future, which would cost more than all the rest.
-#[pyclass(frozen, module = "extracta_rs._core")]
-struct Awaited {
-    started: Started,
-    waiter: Arc<Waiter>,
-    progress: Option<Arc<Progress>>,
-    asleep: AtomicBool,
-}
-
-#[pymethods]
-impl Awaited {
-    fn __iter__(this: Py<Self>) -> Py<Self> {
-        this
-    }
-
-    /// The future, marked as `await` marks it, or the result as what `StopIteration` carries.
-    fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        if let Some(outcome) = self.waiter.take() {
-            // The result may be here before the loop was told of the last progress.
-            if let Some(progress) = &self.progress {
-                progress.tell(py)?;
-            }
-            let value = outcome.into_python(py)?;
-            // None is what StopIteration carries by itself.
-            return if value.is_none(py) { Ok(None) } else { Err(stop(value)) };
-        }
-        if self.asleep.swap(true, Ordering::Relaxed) {
-            return Err(PyRuntimeError::new_err("this call was resumed before it had ended"));
-        }
-        let future = self.waiter.future();
-        future.setattr(py, intern!(py, "_asyncio_future_blocking"), true)?;
-        Ok(Some(future.clone_ref(py)))
-    }
-
-    #[pyo3(signature = (kind, value=None, traceback=None))]
-    fn throw(
-        &self,
-        kind: Bound<'_, PyAny>,
-        value: Option<Bound<'_, PyAny>>,
-        traceback: Option<Bound<'_, PyTraceback>>,
-    ) -> PyResult<Py<PyAny>> {
-        self.close();
-        let py = kind.py();
-        let is_error = |value: &Bound<'_, PyAny>| {
-            value.is_instance(&pyo3::exceptions::PyBaseException::type_object(py))
-        };
-        let error = match value {
-            Some(value) if is_error(&value)? => value,
-            Some(value) => kind.call1((value,))?,
-            None if is_error(&kind)? => kind,
-            None => kind.call0()?,
-        };
-        let error = PyErr::from_value(error);
-        if traceback.is_some() {
-            error.set_traceback(py, traceback);
-        }
-        Err(error)
-    }
-
-    fn close(&self) {
-        if self.waiter.is_open() {
-            self.started.end();
-        }
-    }
-}
-
-impl Drop for Awaited {
-    fn drop(&mut self) {
-        self.close();
-    }
-}
-
-fn stop(value: Py<PyAny>) -> PyErr {
-    PyStopIteration::new_err((value,))
 }
 
 /// A call on the runtime's threads.
-struct Started {
+pub(super) struct Started {
     runtime: Arc<Runtime>,
     task: AbortHandle,
 }
@@ -217,7 +148,7 @@ impl Started {
     }
 
     /// Ends it, wherever it stands.
-    fn end(&self) {
+    pub(super) fn end(&self) {
         // A forked child has a copy of the parent's tasks, and nothing that could end them.
         if self.runtime.is_here() {
             self.task.abort();
@@ -226,7 +157,7 @@ impl Started {
 }
 
 async fn drive<C: Caller>(runtime: Arc<Runtime>, work: Work, caller: Arc<C>) {
-    let Work { future, progress } = work;
+    let Work { future, progress, heard } = work;
     let mut future = AssertUnwindSafe(future).catch_unwind();
     let ended = loop {
         tokio::select! {
@@ -238,6 +169,7 @@ async fn drive<C: Caller>(runtime: Arc<Runtime>, work: Work, caller: Arc<C>) {
                     caller.progress(&runtime, progress);
                 }
             }
+            () = heard_changed(heard.as_deref()), if C::BLOCKS => caller.heard(),
         }
     };
     if let Some(progress) = progress {
@@ -261,6 +193,13 @@ async fn changed(progress: Option<&Progress>) {
     }
 }
 
+async fn heard_changed(heard: Option<&Heard>) {
+    match heard {
+        Some(heard) => heard.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Ends the work of a blocked thread that leaves before it is done.
 struct EndOnDrop(Started);
 
@@ -272,11 +211,12 @@ impl Drop for EndOnDrop {
 
 /// Runs on a thread that is detached; everything of Python's is called outside of the runtime.
 fn block(runtime: &Arc<Runtime>, work: Work, main: bool) -> PyResult<Outcome> {
-    let Work { future, progress } = work;
+    let Work { future, progress, heard } = work;
+    let _listening = heard.as_ref().map(Heard::blocked_on);
     let blocked = Blocked::new(runtime);
     let landing = Arc::new(Landing::default());
     let future = landing.clone().keeping_records(future).boxed();
-    let work = Work { future, progress: progress.clone() };
+    let work = Work { future, progress: progress.clone(), heard: heard.clone() };
     let started = EndOnDrop(Started::new(runtime.clone(), work, landing.clone()));
     let mut next_tick = Instant::now() + TICK;
     loop {
@@ -290,10 +230,15 @@ fn block(runtime: &Arc<Runtime>, work: Work, main: bool) -> PyResult<Outcome> {
         if tick {
             next_tick = Instant::now() + TICK;
         }
-        if (tick && main) || news.progress || !news.records.is_empty() {
+        // All that its requests did comes before what it came to.
+        let heard = heard.as_ref().filter(|_| news.heard || news.outcome.is_some());
+        if (tick && main) || news.progress || heard.is_some() || !news.records.is_empty() {
             Python::attach(|py| -> PyResult<()> {
                 for record in &news.records {
                     log::emit(py, record);
+                }
+                if let Some(heard) = heard {
+                    heard.tell(py)?;
                 }
                 if let Some(progress) = progress.as_ref().filter(|_| news.progress) {
                     progress.tell(py)?;
@@ -308,7 +253,7 @@ fn block(runtime: &Arc<Runtime>, work: Work, main: bool) -> PyResult<Outcome> {
     }
 }
 
-fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+pub(super) fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     static GET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let get = GET.get_or_try_init(py, || {
         py.import("asyncio")?.getattr("get_running_loop").map(Bound::unbind)

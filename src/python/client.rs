@@ -1,9 +1,6 @@
 //! Binding of the client: arguments in, a `Call` out.
-//!
-//! A connection cannot be shared across a fork, so the core's client is built anew in a child. The
-//! lock is only held while attached, hence never across a fork.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use pyo3::prelude::*;
@@ -11,25 +8,27 @@ use pyo3::types::PyDict;
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::{
-    batch_key, batch_keys, callback, json_of, kind_of, positive, seconds, setting, target,
-    wait_options,
+    OptionsArgument, batch_key, batch_keys, call_options, callback, json_of, kind_of, seconds,
+    setting, target, wait_options,
 };
+use super::base::Base;
 use super::call::Call;
+use super::hooks::{Heard, Hooks};
 use super::progress::Progress;
 use super::unwrapped::Unwrapped;
 use super::waiting::WaitMany;
-use super::{errors, files, load, runtime};
+use super::{errors, files, load, runtime, stats};
 use crate::core::api;
-use crate::core::config::{ApiKey, Config};
+use crate::core::config::{ApiKey, CallOptions, Config};
 use crate::core::error::{Error, Result};
 use crate::core::model::Target;
 use crate::core::poll;
 
-/// The client behind `Client` and `AsyncClient`.
+/// The client behind `Client` and `AsyncClient`, or a copy with options of its own.
 #[pyclass(frozen, module = "extracta_rs._core")]
 pub(super) struct Client {
-    config: Config,
-    core: Mutex<(u32, api::Client)>,
+    base: Arc<Base>,
+    options: Arc<CallOptions>,
     closed: CancellationToken,
 }
 
@@ -38,15 +37,17 @@ impl Client {
         if self.closed.is_cancelled() {
             return Err(errors::closed("the client is closed"));
         }
-        let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
-        let pid = std::process::id();
-        if core.0 != pid {
-            let fresh = api::Client::new(&self.config);
-            let fresh = fresh.map_err(|error| errors::to_python(py, error))?;
-            // The parent's connections are not ours to close.
-            std::mem::forget(std::mem::replace(&mut *core, (pid, fresh)));
-        }
-        Ok(core.1.clone())
+        Ok(self.base.core(py)?.with_options(self.options.clone()))
+    }
+
+    /// The core for a call that is made here and now, and who is told of its requests.
+    fn observed(&self, py: Python<'_>) -> PyResult<(api::Client, Option<Arc<Heard>>)> {
+        let core = self.core(py)?;
+        let Some(observers) = self.base.observers(py)? else { return Ok((core, None)) };
+        let heard = observers.heard.clone();
+        let mut options = CallOptions::clone(&self.options);
+        options.observer = Some(Arc::new(observers));
+        Ok((core.with_options(Arc::new(options)), heard))
     }
 
     fn call<T, F>(
@@ -60,8 +61,9 @@ impl Client {
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
+        let (core, heard) = self.observed(py)?;
         // Boxed before it is wrapped: each wrapping would hold it twice.
-        let mut operation = operation(self.core(py)?).boxed();
+        let mut operation = operation(core).boxed();
         let closed = self.closed.clone();
         let operation = async move {
             tokio::select! {
@@ -69,49 +71,66 @@ impl Client {
                 () = closed.cancelled() => Err(Error::Closed("the client was closed")),
             }
         };
-        Call::new(py, operation, progress, convert)
+        Call::new(py, operation, progress, heard, convert)
     }
 }
 
 #[pymethods]
 impl Client {
     #[new]
-    #[pyo3(signature = (*, api_key, base_url, timeout, connect_timeout, max_retries,
-                        min_poll_spacing, max_connections, proxy, ca_bundle, user_agent,
-                        allow_insecure_http))]
+    #[pyo3(signature = (*, api_key, base_url, options, min_poll_spacing, max_connections, proxy,
+                        ca_bundle, user_agent, allow_insecure_http, asyncio, on_request,
+                        on_response))]
     #[allow(clippy::too_many_arguments)] // The settings of a client, by name.
     fn new(
         py: Python<'_>,
         api_key: &str,
         base_url: String,
-        timeout: f64,
-        connect_timeout: f64,
-        max_retries: u32,
+        options: OptionsArgument,
         min_poll_spacing: f64,
         max_connections: usize,
         proxy: Option<String>,
         ca_bundle: Option<std::path::PathBuf>,
-        user_agent: Option<String>,
+        user_agent: Option<&str>,
         allow_insecure_http: bool,
+        asyncio: bool,
+        on_request: Option<Bound<'_, PyAny>>,
+        on_response: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let build = || {
             let mut config = Config::new(ApiKey::new(api_key)?);
             config.base_url = base_url;
-            config.timeout = positive("timeout", timeout)?;
-            config.connect_timeout = positive("connect_timeout", connect_timeout)?;
-            config.max_retries = max_retries;
+            config.options = call_options(options)?;
             config.min_poll_spacing = setting("min_poll_spacing", min_poll_spacing)?;
             config.max_connections = max_connections;
             config.proxy = proxy;
             config.ca_bundle = ca_bundle;
-            config.user_agent = user_agent.unwrap_or(config.user_agent);
+            config.user_agent = full_user_agent(py, &config.user_agent, user_agent);
             config.allow_insecure_http = allow_insecure_http;
             let core = api::Client::new(&config)?;
             Ok((config, core))
         };
         let (config, core) = build().map_err(|error| errors::to_python(py, error))?;
-        let core = Mutex::new((std::process::id(), core));
-        Ok(Self { config, core, closed: CancellationToken::new() })
+        let options = Arc::new(config.options.clone());
+        let base = Base::new(config, core, Hooks::new(on_request, on_response, asyncio));
+        Ok(Self { base, options, closed: CancellationToken::new() })
+    }
+
+    /// A copy that sends requests like this; all else is shared.
+    fn with_options(&self, py: Python<'_>, options: OptionsArgument) -> PyResult<Self> {
+        let options = call_options(options).map_err(|error| errors::to_python(py, error))?;
+        let (base, closed) = (self.base.clone(), self.closed.clone());
+        Ok(Self { base, options: Arc::new(options), closed })
+    }
+
+    /// Trace the requests of this client and its copies from now on, or do not.
+    fn set_tracer(&self, tracer: Option<Py<PyAny>>) {
+        self.base.set_tracer(tracer);
+    }
+
+    /// What was counted, in the order of `ClientStats`.
+    fn stats(&self, py: Python<'_>) -> PyResult<Py<PyDict>> {
+        stats::counted(py, &self.base.core(py)?.stats())
     }
 
     /// Close the client; what is under way ends with `ClientClosedError`.
@@ -275,9 +294,10 @@ impl Client {
         let keys = batch_keys(py, batches)?;
         let runtime = runtime::current(py)?;
         let _inside = runtime.handle().enter();
-        let many = poll::Many::new(&self.core(py)?, wait_options(py, options)?);
+        let (core, heard) = self.observed(py)?;
+        let many = poll::Many::new(&core, wait_options(py, options)?);
         many.add(keys);
-        WaitMany::new(py, many, self.closed.clone())
+        WaitMany::new(py, many, self.closed.clone(), heard)
     }
 
     #[allow(clippy::too_many_arguments)] // The arguments of `run_many`, by place.
@@ -305,9 +325,18 @@ impl Client {
         let journal = journal.core(py)?;
         let runtime = runtime::current(py)?;
         let _inside = runtime.handle().enter();
-        let (core, closed) = (self.core(py)?, self.closed.clone());
+        let ((core, heard), closed) = (self.observed(py)?, self.closed.clone());
         let run = crate::core::run::Run::start(core, journal, target, planned, options, closed);
         let run = run.map_err(|error| errors::to_python(py, error))?;
-        super::journal::RunMany::new(py, run, self.closed.clone())
+        super::journal::RunMany::new(py, run, self.closed.clone(), heard)
     }
+}
+
+/// What is named first names versions; a proxy's log shows who asks.
+fn full_user_agent(py: Python<'_>, core: &str, users: Option<&str>) -> String {
+    let version = py.version_info();
+    let python = format!("python/{}.{}.{}", version.major, version.minor, version.patch);
+    let platform = format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH);
+    let users = users.map(|users| format!(" {users}")).unwrap_or_default();
+    format!("{core} {python} {platform}{users}")
 }

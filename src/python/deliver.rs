@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use tokio::task::AbortHandle;
 
 use super::call::{Caller, Outcome};
+use super::hooks::Heard;
 use super::log::{self, Record};
 use super::progress::Progress;
 use super::runtime::Runtime;
@@ -23,6 +24,8 @@ pub(super) enum Item {
     Done(Arc<Waiter>),
     /// A call has something to tell.
     Progress(Arc<Waiter>, Arc<Progress>),
+    /// Hooks have something to be told.
+    Heard(Arc<Heard>),
     /// Something to log.
     Log(Record),
     /// Nothing will come any more.
@@ -115,6 +118,8 @@ impl Caller for Waiter {
         runtime.send(Item::Progress(self.clone(), progress.clone()));
     }
 
+    fn heard(&self) {}
+
     fn closing(&self) {}
 }
 
@@ -132,17 +137,26 @@ pub(super) fn run(inbox: &Receiver<Item>) {
 fn hand_over(py: Python<'_>, items: Vec<Item>) {
     let mut loops: Vec<(Py<PyAny>, Vec<Item>)> = Vec::new();
     for item in items {
-        let waiter = match &item {
-            Item::Done(waiter) | Item::Progress(waiter, _) => waiter,
+        let event_loop = match &item {
+            Item::Done(waiter) | Item::Progress(waiter, _) => &waiter.event_loop,
+            Item::Heard(heard) => {
+                let Some(event_loop) = heard.event_loop() else {
+                    if let Err(error) = heard.tell(py) {
+                        error.write_unraisable(py, None);
+                    }
+                    continue;
+                };
+                event_loop
+            }
             Item::Log(record) => {
                 log::emit(py, record);
                 continue;
             }
             Item::End => continue,
         };
-        match loops.iter_mut().find(|(known, _)| known.is(&waiter.event_loop)) {
+        match loops.iter_mut().find(|(known, _)| known.is(event_loop)) {
             Some((_, its)) => its.push(item),
-            None => loops.push((waiter.event_loop.clone_ref(py), vec![item])),
+            None => loops.push((event_loop.clone_ref(py), vec![item])),
         }
     }
     for (event_loop, items) in loops {
@@ -164,7 +178,7 @@ impl Item {
     fn still_working(&self) -> Option<Arc<Waiter>> {
         match self {
             Self::Progress(waiter, _) => Some(waiter.clone()),
-            Self::Done(_) | Self::Log(_) | Self::End => None,
+            Self::Done(_) | Self::Heard(_) | Self::Log(_) | Self::End => None,
         }
     }
 }
@@ -179,9 +193,11 @@ struct Delivery {
 impl Delivery {
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
         let items = std::mem::take(&mut *self.items.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut interrupted = Ok(());
         for item in items {
             match item {
                 Item::Done(waiter) => waiter.wake(py)?,
+                Item::Heard(heard) => interrupted = interrupted.and(heard.tell(py)),
                 Item::Progress(waiter, progress) => {
                     if let Err(error) = progress.tell(py) {
                         waiter.abort();
@@ -192,6 +208,6 @@ impl Delivery {
                 Item::Log(_) | Item::End => {}
             }
         }
-        Ok(())
+        interrupted
     }
 }

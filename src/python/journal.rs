@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::call::Call;
 use super::handing::{Held, Returned};
+use super::hooks::Heard;
 use super::runtime::{self, Inside};
 use super::{errors, load};
 use crate::core::error::{Error, Result};
@@ -191,14 +192,20 @@ pub(super) struct RunMany {
     returned: Returned<Result<Finished>>,
     stopped: CancellationToken,
     closed: CancellationToken,
+    heard: Option<Arc<Heard>>,
 }
 
 impl RunMany {
-    pub(super) fn new(py: Python<'_>, run: Run, closed: CancellationToken) -> PyResult<Self> {
+    pub(super) fn new(
+        py: Python<'_>,
+        run: Run,
+        closed: CancellationToken,
+        heard: Option<Arc<Heard>>,
+    ) -> PyResult<Self> {
         let run = Inside::new(run, runtime::current(py)?);
         let run = Arc::new(tokio::sync::Mutex::new(Some(run)));
         let stopped = CancellationToken::new();
-        Ok(Self { run, returned: Returned::default(), stopped, closed })
+        Ok(Self { run, returned: Returned::default(), stopped, closed, heard })
     }
 }
 
@@ -229,11 +236,13 @@ impl RunMany {
                 () = closed.cancelled() => Err(Error::Closed("the client was closed")),
             }
         };
-        Call::new(py, operation, None, |py, held| match held.and_then(Held::take) {
-            Some(outcome) => {
-                load::run_results(py, outcome.map_err(|error| errors::to_python(py, error))?)
+        Call::new(py, operation, None, self.heard.clone(), |py, held| {
+            match held.and_then(Held::take) {
+                Some(outcome) => {
+                    load::run_results(py, outcome.map_err(|error| errors::to_python(py, error))?)
+                }
+                None => Ok(py.None()),
             }
-            None => Ok(py.None()),
         })
     }
 }

@@ -18,6 +18,7 @@ use super::runtime::Runtime;
 pub(super) struct News {
     pub(super) outcome: Option<Outcome>,
     pub(super) progress: bool,
+    pub(super) heard: bool,
     pub(super) closing: bool,
     pub(super) records: Vec<Record>,
 }
@@ -42,7 +43,9 @@ impl Landing {
     /// Blocks until something has come or it is time. Records alone wait until then.
     pub(super) fn wait_until(&self, time: Instant) -> News {
         let limit = time.saturating_duration_since(Instant::now());
-        let quiet = |news: &mut News| news.outcome.is_none() && !news.progress && !news.closing;
+        let quiet = |news: &mut News| {
+            news.outcome.is_none() && !news.progress && !news.heard && !news.closing
+        };
         let (mut news, _) = self
             .changed
             .wait_timeout_while(self.lock(), limit, quiet)
@@ -73,6 +76,10 @@ impl Caller for Landing {
 
     fn progress(self: &Arc<Self>, _: &Runtime, _: &Arc<Progress>) {
         self.tell(|news| news.progress = true);
+    }
+
+    fn heard(&self) {
+        self.tell(|news| news.heard = true);
     }
 
     fn closing(&self) {

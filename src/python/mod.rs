@@ -1,11 +1,13 @@
 //! The Python module `extracta_rs._core`: a thin binding, no decisions.
 //!
 //! Signals, the interpreter's lock, cancellation, fork and exit live in `call`, `landing`,
-//! `deliver` and `runtime`, and nowhere else.
+//! `deliver`, `runtime`, `hooks` and `trace`, and nowhere else.
 
 use pyo3::prelude::*;
 
 mod arguments;
+mod awaited;
+mod base;
 mod call;
 mod client;
 mod convert;
@@ -18,13 +20,17 @@ mod file;
 mod files;
 mod fork;
 mod handing;
+mod hooks;
 mod journal;
 mod landing;
 mod load;
 mod log;
 mod memory;
+mod observer;
 mod progress;
 mod runtime;
+mod stats;
+mod trace;
 mod unwrapped;
 mod waiting;
 mod webhook;

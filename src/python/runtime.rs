@@ -6,7 +6,7 @@
 //! lock below is only ever held by a thread that is attached, hence never across a fork.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use pyo3::prelude::*;
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::deliver::{self, Item};
 use super::errors;
-use super::log;
+use super::{log, trace};
 
 /// One: waking a second for what takes microseconds costs more than it saves, and what takes longer
 /// (making Python's objects, reading files, hashing) is done elsewhere.
@@ -32,6 +32,8 @@ pub(super) struct Runtime {
     items: Sender<Item>,
     blocked: Mutex<usize>,
     unblocked: Condvar,
+    /// Made when the first call is traced.
+    pub(super) tracing: OnceLock<trace::Thread>,
 }
 
 /// Counts a thread that blocks in the runtime: it must have left before the runtime is stopped.
@@ -174,7 +176,8 @@ fn start(pid: u32) -> PyResult<(Arc<Runtime>, Threads)> {
     let handle = tokio.handle().clone();
     let closing = CancellationToken::new();
     let (blocked, unblocked) = (Mutex::new(0), Condvar::new());
-    let runtime = Arc::new(Runtime { pid, handle, closing, items, blocked, unblocked });
+    let tracing = OnceLock::new();
+    let runtime = Arc::new(Runtime { pid, handle, closing, items, blocked, unblocked, tracing });
     Ok((runtime, Threads { tokio, delivered }))
 }
 
@@ -198,6 +201,9 @@ fn close(py: Python<'_>) {
                 .wait_timeout_while(runtime.blocked(), CLOSING_LIMIT, |blocked| *blocked > 0);
         drop(left);
         threads.tokio.shutdown_timeout(CLOSING_LIMIT);
+        if let Some(tracing) = runtime.tracing.get() {
+            tracing.close(CLOSING_LIMIT);
+        }
         runtime.send(Item::End);
         // Ends with an error when the thread has ended, which is what is waited for.
         let _ = threads.delivered.recv_timeout(CLOSING_LIMIT);

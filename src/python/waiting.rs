@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::arguments::{batch_key, batch_keys};
 use super::call::Call;
 use super::handing::{Held, Returned};
+use super::hooks::Heard;
 use super::runtime::{self, Inside};
 use super::{errors, load};
 use crate::core::error::{Error, Result};
@@ -21,15 +22,22 @@ pub(super) struct WaitMany {
     returned: Returned<Outcome>,
     stopped: CancellationToken,
     closed: CancellationToken,
+    heard: Option<Arc<Heard>>,
 }
 
 type Outcome = Result<BatchAnswer>;
 
 impl WaitMany {
-    pub(super) fn new(py: Python<'_>, many: Many, closed: CancellationToken) -> PyResult<Self> {
+    pub(super) fn new(
+        py: Python<'_>,
+        many: Many,
+        closed: CancellationToken,
+        heard: Option<Arc<Heard>>,
+    ) -> PyResult<Self> {
         let many = Arc::new(Inside::new(many, runtime::current(py)?));
         let stopped = CancellationToken::new();
-        Ok(Self { many: Mutex::new(Some(many)), returned: Returned::default(), stopped, closed })
+        let (many, returned) = (Mutex::new(Some(many)), Returned::default());
+        Ok(Self { many, returned, stopped, closed, heard })
     }
 
     fn many(&self) -> Option<Arc<Inside<Many>>> {
@@ -80,11 +88,13 @@ impl WaitMany {
                 () = closed.cancelled() => Err(Error::Closed("the client was closed")),
             }
         };
-        Call::new(py, operation, None, |py, held| match held.and_then(Held::take) {
-            Some(outcome) => {
-                load::results(py, &outcome.map_err(|error| errors::to_python(py, error))?)
+        Call::new(py, operation, None, self.heard.clone(), |py, held| {
+            match held.and_then(Held::take) {
+                Some(outcome) => {
+                    load::results(py, &outcome.map_err(|error| errors::to_python(py, error))?)
+                }
+                None => Ok(py.None()),
             }
-            None => Ok(py.None()),
         })
     }
 }

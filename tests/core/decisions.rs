@@ -31,7 +31,7 @@ fn broken(sent: bool) -> Error {
 }
 
 fn timed_out(sent: bool) -> Error {
-    Error::Timeout { call: CALL, sent, limit: seconds(1.0) }
+    Error::Timeout { call: CALL, missing: "answer", sent, limit: seconds(1.0) }
 }
 
 fn malformed() -> Error {

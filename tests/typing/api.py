@@ -18,18 +18,23 @@ from extracta_rs import (
     BatchResults,
     Classification,
     Client,
+    ClientStats,
     Extraction,
     FileResult,
     Journal,
     JournalDocument,
     ParsedFile,
     ParsedResults,
+    RequestEvent,
+    ResponseEvent,
     RunDocument,
     RunResults,
     SignatureReport,
+    Timeout,
     UploadFile,
     WebhookEvent,
 )
+from extracta_rs.otel import instrument, uninstrument
 from extracta_rs.tables import to_csv, to_parquet, to_records
 from extracta_rs.testing import Delivery, Emulator, Request
 from extracta_rs.webhooks import SignatureReason
@@ -38,6 +43,40 @@ from extracta_rs.webhooks import SignatureReason
 @dataclass
 class Invoice:
     total: float
+
+
+def asked(event: RequestEvent) -> None:
+    assert_type(event.operation, str)
+    assert_type(event.attempt, int)
+    assert_type(event.time, float)
+
+
+def ended(event: ResponseEvent) -> None:
+    assert_type(event.request, RequestEvent)
+    assert_type(event.status_code, int | None)
+    assert_type(event.headers["date"], str)
+    assert_type(event.error_type, str | None)
+    assert_type(event.request_id, str | None)
+
+
+def observing() -> None:
+    client = Client(
+        "key",
+        timeout=Timeout(30, connect=2.5, read=timedelta(seconds=5)),
+        headers={"x-team": "a"},
+        on_request=asked,
+        on_response=ended,
+    )
+    assert_type(client.with_options(timeout=5, max_retries=0, headers={"a": "b"}), Client)
+    assert_type(instrument(client), Client)
+    assert_type(instrument(AsyncClient(on_request=print)), AsyncClient)
+    assert_type(AsyncClient().with_options(timeout=Timeout(pool=1)), AsyncClient)
+    assert_type(client.stats(), ClientStats)
+    assert_type(client.stats().requests, int)
+    assert_type(client.stats().seconds, float)
+    assert_type(client.stats().failures["RateLimitError"], int)
+    instrument()
+    uninstrument(client)
 
 
 class Receipt(TypedDict):

@@ -3,54 +3,63 @@
 use crate::core::http::{Endpoint, Verb};
 use crate::core::model::Kind;
 
-const fn at(verb: Verb, path: &'static str) -> Endpoint {
-    Endpoint { verb, path }
+const fn at(verb: Verb, path: &'static str, operation: &'static str) -> Endpoint {
+    Endpoint { verb, path, operation }
 }
 
-const fn of(
-    kind: Kind,
-    verb: Verb,
-    extraction: &'static str,
-    classification: &'static str,
-) -> Endpoint {
-    match kind {
-        Kind::Extraction => at(verb, extraction),
-        Kind::Classification => at(verb, classification),
-    }
+/// The operation of either kind of resource.
+macro_rules! of {
+    ($kind:expr, $verb:ident, $extraction:literal, $classification:literal, $operation:literal) => {
+        match $kind {
+            Kind::Extraction => at(Verb::$verb, $extraction, concat!("extractions.", $operation)),
+            Kind::Classification => {
+                at(Verb::$verb, $classification, concat!("classifications.", $operation))
+            }
+        }
+    };
 }
 
-pub(super) const CREDITS: Endpoint = at(Verb::Get, "/credits");
+pub(super) const CREDITS: Endpoint = at(Verb::Get, "/credits", "credits");
 
 pub(super) const fn create(kind: Kind) -> Endpoint {
-    of(kind, Verb::Post, "/createExtraction", "/documentClassification/createClassification")
+    of!(kind, Post, "/createExtraction", "/documentClassification/createClassification", "create")
 }
 
 pub(super) const fn view(kind: Kind) -> Endpoint {
-    of(kind, Verb::Post, "/viewExtraction", "/documentClassification/viewClassification")
+    of!(kind, Post, "/viewExtraction", "/documentClassification/viewClassification", "view")
 }
 
 pub(super) const fn update(kind: Kind) -> Endpoint {
-    of(kind, Verb::Patch, "/updateExtraction", "/documentClassification/updateClassification")
+    of!(kind, Patch, "/updateExtraction", "/documentClassification/updateClassification", "update")
 }
 
 pub(super) const fn delete(kind: Kind) -> Endpoint {
-    of(kind, Verb::Delete, "/deleteExtraction", "/documentClassification/deleteClassification")
+    of!(kind, Delete, "/deleteExtraction", "/documentClassification/deleteClassification", "delete")
 }
 
 pub(super) const fn delete_batch(kind: Kind) -> Endpoint {
-    of(kind, Verb::Delete, "/deleteExtraction", "/documentClassification/deleteBatch")
+    of!(kind, Delete, "/deleteExtraction", "/documentClassification/deleteBatch", "delete_batch")
 }
 
 pub(super) const fn delete_files(kind: Kind) -> Endpoint {
-    of(kind, Verb::Delete, "/deleteExtraction", "/documentClassification/deleteFiles")
+    of!(kind, Delete, "/deleteExtraction", "/documentClassification/deleteFiles", "delete_files")
 }
 
 pub(super) const fn upload(kind: Kind) -> Endpoint {
-    of(kind, Verb::Post, "/uploadFiles", "/documentClassification/uploadFiles")
+    of!(kind, Post, "/uploadFiles", "/documentClassification/uploadFiles", "upload")
 }
 
 pub(super) const fn results(kind: Kind) -> Endpoint {
-    of(kind, Verb::Post, "/getBatchResults", "/documentClassification/getResults")
+    of!(kind, Post, "/getBatchResults", "/documentClassification/getResults", "results")
+}
+
+/// The endpoint, for a wait.
+pub(super) const fn waiting(kind: Kind, endpoint: Endpoint) -> Endpoint {
+    let operation = match kind {
+        Kind::Extraction => "extractions.wait",
+        Kind::Classification => "classifications.wait",
+    };
+    Endpoint { operation, ..endpoint }
 }
 
 /// Whether the endpoint is one that the vendor asks to call at most once in a while.

@@ -13,26 +13,27 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::config::Config;
+use super::config::{CallOptions, Config};
 use super::error::{Error, Result};
-use super::http::{Answer, Body, Endpoint, Http, Verb};
+use super::http::{Answer, Ask, Body, Endpoint, Http, Verb};
 use super::limit::{Gate, Turn};
 use super::model::{BatchAnswer, BatchKey, Kind, Target, UploadAnswer, describe};
 use super::poll::{Watches, delivered};
 use super::retry::{self, Repeat};
+use super::stats::Stats;
 use super::upload::{Multipart, Progress, Upload};
 use endpoints as at;
 
-/// A client; clones share their connections and the gate.
+/// A client; clones share their connections, the gate and the counters.
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
+    options: Arc<CallOptions>,
 }
 
 struct Shared {
     http: Http,
     gate: Arc<Gate>,
-    max_retries: u32,
     max_connections: usize,
     watches: Watches,
 }
@@ -44,11 +45,29 @@ impl Client {
             shared: Arc::new(Shared {
                 http: Http::new(config)?,
                 gate: Arc::new(Gate::new(config.min_poll_spacing)),
-                max_retries: config.max_retries,
                 max_connections: config.max_connections,
                 watches: Watches::default(),
             }),
+            options: Arc::new(config.options.clone()),
         })
+    }
+
+    /// The same client, whose requests are sent like this.
+    #[must_use]
+    pub fn with_options(&self, options: Arc<CallOptions>) -> Self {
+        Self { shared: self.shared.clone(), options }
+    }
+
+    /// How its requests are sent.
+    #[must_use]
+    pub fn options(&self) -> &Arc<CallOptions> {
+        &self.options
+    }
+
+    /// What it has counted.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.shared.http.counters.read()
     }
 
     /// How many credits are left.
@@ -154,14 +173,18 @@ impl Client {
     /// Asks for the results with a single request: a failed poll is the waiter's to judge.
     pub(crate) async fn poll(&self, turn: Turn, key: &BatchKey) -> Result<BatchAnswer> {
         let body = results_body(key, None)?;
-        let answer = self.send_in_turn(turn, at::results(key.target.kind), &body).await?;
-        read_results(key, &answer)
+        self.shared.http.counters.polled();
+        let kind = key.target.kind;
+        let endpoint = at::waiting(kind, at::results(kind));
+        read_results(key, &self.send_in_turn(turn, endpoint, &body).await?)
     }
 
     /// Looks at a template with a single request, in the place of many for results.
     pub(crate) async fn sweep(&self, turn: Turn, target: &Target) -> Result<Bytes> {
         let body = json!({ target.kind.id_key(): target.id });
-        Ok(self.send_in_turn(turn, at::view(target.kind), &body).await?.body)
+        self.shared.http.counters.swept();
+        let endpoint = at::waiting(target.kind, at::view(target.kind));
+        Ok(self.send_in_turn(turn, endpoint, &body).await?.body)
     }
 
     /// Uploads files as a new batch, or into an existing one. Starts paid work.
@@ -183,6 +206,7 @@ impl Client {
         let sent = self.send_files(at::upload(target.kind), &fields, files, progress).await;
         let outcome = sent.and_then(|answer| read_upload(target, &answer));
         if let Ok(answer) = &outcome {
+            self.shared.http.counters.uploaded(files.len());
             self.shared.watches.uploaded(&answer.key, delivered::file_ids(&answer.json));
         }
         match outcome {
@@ -200,11 +224,11 @@ impl Client {
         files: &[Upload],
         progress: Option<Progress>,
     ) -> Result<Answer> {
-        let mut attempt = 0;
+        let mut attempt = 1;
         loop {
             let body = Multipart::new(fields, files, progress.clone());
             let touched = body.activity();
-            let error = match self.send_once(endpoint, Body::Multipart(body)).await {
+            let error = match self.send_once(endpoint, attempt, Body::Multipart(body)).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -229,11 +253,11 @@ impl Client {
         repeat: Repeat,
     ) -> Result<Answer> {
         let body = body.map(|body| Bytes::from(body.to_string()));
-        let mut attempt = 0;
+        let mut attempt = 1;
         let mut perhaps_done = false;
         loop {
             let body = body.clone().map_or(Body::Empty, Body::Json);
-            match self.send_once(endpoint, body).await {
+            match self.send_once(endpoint, attempt, body).await {
                 // The attempt whose answer was lost has deleted it.
                 Err(Error::Status { status: 404, call, .. })
                     if perhaps_done && endpoint.verb == Verb::Delete =>
@@ -251,36 +275,39 @@ impl Client {
 
     /// A connection is only taken when the turn has come, and the turn is only used up when there
     /// is a connection: requests for results that waited for one must not go out in a row.
-    async fn send_once(&self, endpoint: Endpoint, body: Body) -> Result<Answer> {
+    async fn send_once(&self, endpoint: Endpoint, attempt: u32, body: Body) -> Result<Answer> {
         let Shared { http, gate, .. } = &*self.shared;
+        let ask = Ask { endpoint, attempt, options: &self.options };
         if !at::is_results(endpoint) {
-            return http.send(http.place().await?, endpoint, body).await;
+            return http.send(http.place(ask).await?, ask, body).await;
         }
         let turn = gate.turn().await;
-        let place = http.place().await?;
-        turn.run(http.send(place, endpoint, body)).await
+        let place = http.place(ask).await?;
+        turn.run(http.send(place, ask, body)).await
     }
 
     async fn send_in_turn(&self, turn: Turn, endpoint: Endpoint, body: &Value) -> Result<Answer> {
         let http = &self.shared.http;
-        let place = http.place().await?;
-        turn.run(http.send(place, endpoint, Body::Json(body.to_string().into()))).await
+        let ask = Ask { endpoint, attempt: 1, options: &self.options };
+        let place = http.place(ask).await?;
+        turn.run(http.send(place, ask, Body::Json(body.to_string().into()))).await
     }
 
     /// Waits before the next attempt; `false` where there shall be none.
     async fn pause(&self, error: &Error, repeat: Repeat, attempt: u32) -> bool {
-        if attempt >= self.shared.max_retries {
+        if attempt > self.options.max_retries {
             return false;
         }
-        let Some(delay) = retry::delay(error, repeat, attempt, fastrand::f64()) else {
+        let Some(delay) = retry::delay(error, repeat, attempt - 1, fastrand::f64()) else {
             return false;
         };
         log::info!(
             target: "extracta_rs",
             "{error}; trying again in {:.1} s (retry {} of {})",
-            delay.as_secs_f64(), attempt + 1, self.shared.max_retries
+            delay.as_secs_f64(), attempt, self.options.max_retries
         );
         sleep(delay).await;
+        self.shared.http.counters.retried();
         true
     }
 }

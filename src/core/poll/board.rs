@@ -5,6 +5,7 @@
 //! place of a request for each (a sweep), as long as what it shows can be relied on.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +18,7 @@ use super::sink::{Id, Waiter};
 use super::sweep::Sweep;
 use super::timers::{Event, Timers};
 use super::uploads::Uploads;
+use crate::core::config::CallOptions;
 use crate::core::error::Result;
 use crate::core::model::{BatchAnswer, BatchKey, Target};
 
@@ -275,23 +277,32 @@ impl Board {
     }
 
     /// The next request to make, now that one may be made.
-    pub(super) fn next_job(&mut self) -> Option<Job> {
+    pub(super) fn next_job(&mut self) -> Option<(Job, Arc<CallOptions>)> {
         let polls_wait = self.due.iter().any(|id| self.waits.contains_key(id));
         if !(self.swept_last && polls_wait) {
             while let Some(target) = self.sweeps.pop_front() {
-                if self.sweep_of(&target).is_some() {
+                if self.sweep_of(&target).is_some()
+                    && let Some(options) = self.options_of(&target)
+                {
                     self.swept_last = true;
-                    return Some(Job::Sweep(target));
+                    return Some((Job::Sweep(target), options));
                 }
             }
         }
         self.swept_last = false;
         while let Some(id) = self.due.pop_front() {
             if let Some(wait) = self.waits.get(&id) {
-                return Some(Job::Poll(id, wait.key.clone()));
+                return Some((Job::Poll(id, wait.key.clone()), wait.waiter.options().clone()));
             }
         }
         None
+    }
+
+    /// A sweep is sent as whoever has waited longest sends requests.
+    fn options_of(&self, target: &Target) -> Option<Arc<CallOptions>> {
+        let batches = self.groups.get(target)?.batches.values();
+        let id = batches.flat_map(|batch| &batch.waits).min()?;
+        Some(self.waits.get(id)?.waiter.options().clone())
     }
 
     /// Takes what a request for results came to.

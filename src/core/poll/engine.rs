@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
-use std::sync::{Mutex as Lock, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::{Mutex, Notify, mpsc, oneshot};
@@ -65,11 +65,12 @@ fn begin(
     let mut state = watches.state();
     let mut ids = Vec::with_capacity(waits.len());
     for (key, sink, on_answer) in waits {
-        let waiter = Waiter::new(sink, on_answer, now);
+        let waiter = Waiter::new(sink, on_answer, client.options().clone(), now);
         ids.push(state.board.add(key, options, waiter, now, fastrand::f64()));
     }
     if !ids.is_empty() && !std::mem::replace(&mut state.asking, true) {
-        tokio::spawn(ask(client.clone()));
+        // Each request has the options of the wait that it is made for.
+        tokio::spawn(ask(client.with_options(Arc::default())));
     }
     drop(state);
     watches.changed.notify_one();
@@ -129,8 +130,7 @@ struct Requests {
 }
 
 impl Requests {
-    fn start(&mut self, client: &Client, turn: Turn, job: Job) {
-        let client = client.clone();
+    fn start(&mut self, client: Client, turn: Turn, job: Job) {
         let started = match job.clone() {
             Job::Poll(id, key) => {
                 let poll = async move { Done::Polled(id, client.poll(turn, &key).await) };
@@ -207,8 +207,8 @@ async fn ask(client: Client) {
             turn = turn_of(&mut line) => {
                 line = None;
                 let job = watches.state().board.next_job();
-                if let Some(job) = job {
-                    requests.start(&client, turn, job);
+                if let Some((job, options)) = job {
+                    requests.start(client.with_options(options), turn, job);
                 }
             }
             () = until(next) => {}

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use crate::core::config::CallOptions;
 use crate::core::error::{Error, Result};
 use crate::core::model::{BatchAnswer, BatchKey};
 
@@ -26,6 +27,8 @@ pub(super) enum Sink {
 pub(super) struct Waiter {
     sink: Sink,
     on_answer: Option<OnAnswer>,
+    /// How its requests are sent.
+    options: Arc<CallOptions>,
     started: Instant,
     last: Option<BatchAnswer>,
     cause: Option<Error>,
@@ -33,8 +36,18 @@ pub(super) struct Waiter {
 }
 
 impl Waiter {
-    pub(super) fn new(sink: Sink, on_answer: Option<OnAnswer>, started: Instant) -> Self {
-        Self { sink, on_answer, started, last: None, cause: None, unknown: BTreeSet::new() }
+    pub(super) fn new(
+        sink: Sink,
+        on_answer: Option<OnAnswer>,
+        options: Arc<CallOptions>,
+        started: Instant,
+    ) -> Self {
+        let unknown = BTreeSet::new();
+        Self { sink, on_answer, options, started, last: None, cause: None, unknown }
+    }
+
+    pub(super) fn options(&self) -> &Arc<CallOptions> {
+        &self.options
     }
 
     /// Whether each answer matters, not only the last.

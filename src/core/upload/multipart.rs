@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt as _};
-use tokio::time::Instant;
 
 use super::{CHUNK, Content, Progress, Upload, blocking};
 use crate::core::error::Error;
@@ -33,21 +32,16 @@ enum Piece {
     File(Upload),
 }
 
-/// When a body last moved, and why its source failed.
+/// Whether a body has moved, and why its source failed.
 #[derive(Clone)]
 pub(crate) struct Activity(Arc<Mutex<Moves>>);
 
 struct Moves {
     started: bool,
-    last: Instant,
     failure: Option<Error>,
 }
 
 impl Activity {
-    pub(crate) fn last(&self) -> Instant {
-        self.lock().last
-    }
-
     /// Whether anything of the body has been read.
     pub(crate) fn started(&self) -> bool {
         self.lock().started
@@ -93,11 +87,7 @@ impl Multipart {
         }
         pieces.push(Piece::Text(format!("--{boundary}--\r\n").into()));
         let length = pieces.iter().map(Piece::size).sum();
-        let activity = Activity(Arc::new(Mutex::new(Moves {
-            started: false,
-            last: Instant::now(),
-            failure: None,
-        })));
+        let activity = Activity(Arc::new(Mutex::new(Moves { started: false, failure: None })));
         Self { boundary, pieces, length, progress, activity }
     }
 
@@ -122,7 +112,7 @@ impl Multipart {
             move |chunk| {
                 let Ok(chunk) = chunk else { return };
                 sent += chunk.len() as u64;
-                (activity.lock().started, activity.lock().last) = (true, Instant::now());
+                activity.lock().started = true;
                 if let Some(progress) = &progress {
                     progress(sent, length);
                 }
