@@ -180,7 +180,7 @@ def _pieces(value: Any, depth: int) -> Iterable[str]:
             yield from _pieces(inner, depth + 1)
     elif isinstance(value, list) and depth < MOST_DEPTH:
         for number, inner in enumerate(value):
-            yield ", " if number else ""
+            yield (" | " if isinstance(inner, dict) else ", ") if number else ""
             yield from _pieces(inner, depth + 1)
     elif isinstance(value, dict | list) or (isinstance(value, int) and value.bit_length() > 999):
         yield "…"
@@ -205,7 +205,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = ["<tr>" + "".join(f'<td dir="auto" {_CELL}>{cell}</td>' for cell in row) + "</tr>"
              for row in rows]  # fmt: skip
     top = f"<thead><tr>{titles}</tr></thead>" if head else ""
-    style = "border-collapse:collapse;margin:.2em 0;background:none"
+    style = "border-collapse:collapse;margin:.2em 0;background:none;color:inherit"
     return f'<table style="{style}">{top}<tbody>{"".join(lines)}</tbody></table>'
 
 
