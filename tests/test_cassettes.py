@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
+import socketserver
+import ssl
 import subprocess
 import sys
 import threading
@@ -13,12 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trustme
 from conftest import FIELDS, Face
+from test_network import Proxy, Relay
 
 from extracta_rs import (
     APIConnectionError,
     APIError,
     AsyncClient,
+    AuthenticationError,
     BadRequestError,
     ConfigurationError,
     ExtractaError,
@@ -35,6 +41,8 @@ from extracta_rs.testing import (
     record,
     replay,
 )
+from extracta_rs.testing._player import Player
+from extracta_rs.testing._scrub import Scrubber
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -160,9 +168,11 @@ def test_secrets_are_not_kept(path: Path) -> None:
         record(path, base_url=emulator.base_url) as tape,
     ):
         live = session_of_one(connect(tape))
-        emulator.faults.add("credits", status=403, body=f"<p>{KEY}: {SIGNED}</p>")
-        with tape.client(api_key=KEY) as client, pytest.raises(APIError):
-            client.credits()
+        for encoding in ("utf-8", "latin-1"):
+            page = f"<p>ü {KEY}: {SIGNED}</p>".encode(encoding)
+            emulator.faults.add("credits", status=403, body=page)
+            with tape.client(api_key=KEY) as client, pytest.raises(APIError):
+                client.credits()
     assert live.files[0].result == leaky
     text = path.read_text("utf-8")
     for secret in (
@@ -181,6 +191,22 @@ def test_secrets_are_not_kept(path: Path) -> None:
     assert result["url"] == "https://files.example/a.pdf?scrubbed"
     assert (result["total"], result["password"]) == ("1", "scrubbed")
     assert result["key"] == "your key scrubbed is good"
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("https://x/a?s=1 b", "https://x/a?scrubbed b"),
+        (r'{"u":"https:\/\/x\/a?s=1\u0026t=2\/3","n', r'{"u":"https:\/\/x\/a?scrubbed","n'),
+        (r'{"u":"https://x/a\n?s', r'{"u":"https://x/a\n?s'),
+        ("<a href='http://me:pw@x/?s'>x</a>", "<a href='http://x/?scrubbed'>x</a>"),
+        ("E_AI_K_a+b/c=, Bearer a.b-c~d!", "scrubbed, scrubbed!"),
+        ("what? https://x/#a", "what? https://x/#a"),
+    ],
+)
+def test_secrets_in_text(text: str, kept: str) -> None:
+    assert Scrubber(()).text(text) == kept
+    assert Scrubber(()).bytes(text.encode() + b"\xff") == kept.encode() + b"\xff"
 
 
 def test_what_the_user_names_is_not_kept(path: Path) -> None:
@@ -236,6 +262,74 @@ def test_a_scrub_that_fails_is_heard_of(path: Path, service: Emulator) -> None:
         session_of_one(connect(tape))
     with pytest.raises(TypeError, match="a key or a callable"):
         replay(path, scrub=[3])  # type: ignore[list-item]
+
+
+def test_a_service_behind_tls_and_a_proxy(
+    path: Path, service: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    bundle = path.parent.parent / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("service.test").configure_cert(context)
+    with (
+        contextlib.closing(Relay(service.base_url, context)) as relay,
+        contextlib.closing(Proxy()) as proxy,
+    ):
+        url = f"https://service.test:{relay.port}/api/v1"
+        monkeypatch.setenv("HTTPS_PROXY", f"http://me:pass-word-1@127.0.0.1:{proxy.port}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        with record(path, base_url=url, ca_bundle=bundle) as tape:
+            recorded = session_of_one(connect(tape, proxy=None))
+        assert proxy.heads[0].startswith(b"CONNECT service.test")
+        assert b"proxy-authorization: basic" in proxy.heads[0].lower()
+        assert KEY.encode() not in b"".join(proxy.heads)
+        with record(path, base_url=url) as tape, pytest.raises(APIConnectionError):
+            connect(tape, max_retries=0)("credits")
+        assert "the certificate does not hold" in path.read_text("utf-8")
+        with record(path, base_url=url, ca_bundle=bundle) as tape:
+            assert session_of_one(connect(tape)).files[0].result == recorded.files[0].result
+        monkeypatch.setenv("HTTPS_PROXY", "socks5://me:pass-word-1@127.0.0.1:1")
+        with (
+            pytest.raises(ConfigurationError, match="HTTPS_PROXY") as info,
+            record(path, base_url=url),
+        ):
+            pass
+        assert "pass-word-1" not in str(info.value)
+    monkeypatch.delenv("HTTPS_PROXY")
+    with replay(path) as tape:
+        assert session_of_one(connect(tape)).files[0].status == "processed"
+    no_bundle = pytest.raises(ConfigurationError, match="ca_bundle")
+    with no_bundle, record(path, base_url=url, ca_bundle=path):
+        pass
+
+
+class Hasty(socketserver.StreamRequestHandler):
+    """Answers once it knows the head, and is gone."""
+
+    def handle(self) -> None:
+        while self.rfile.readline().strip():
+            pass
+        body = b'{"message":"no"}'
+        head = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: %d\r\n\r\n" % len(body)
+        self.wfile.write(head + body)
+
+
+def test_an_answer_that_comes_before_the_upload_was_read(path: Path) -> None:
+    caught = []
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Hasty) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/api"
+        for tape in (record(path, base_url=url), replay(path)):
+            with tape, contextlib.closing(connect(tape).client) as client:
+                upload = Face("blocking", client)
+                with pytest.raises(AuthenticationError) as info:
+                    upload("extractions.upload", "-e", ("a.pdf", b"%PDF" * 2_000_000))
+                caught.append((str(info.value), info.value.body))
+        server.shutdown()
+    assert caught[0] == caught[1]
+    [upload_kept] = json.loads(path.read_text())["exchanges"]
+    assert upload_kept["request"]["files"][0]["size"] == 8_000_000
 
 
 def test_failures_are_part_of_the_session(path: Path, service: Emulator) -> None:
@@ -336,6 +430,40 @@ def test_a_wait_that_timed_out_times_out_again(path: Path) -> None:
                 with pytest.raises(WaitTimeoutError):
                     session_of_one(face, timeout=0.3)
                 face.client.close()
+
+
+def test_waits_that_run_together_only_in_the_replay(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # There the client looks at the extraction, which it did not while it was recorded.
+    with Emulator(api_key=KEY) as emulator, record(path, base_url=emulator.base_url) as tape:
+        face = connect(tape)
+        created = face("extractions.create", "Invoices", fields=FIELDS).extraction_id
+        runs = [face("extractions.run", created, (f"{n}.pdf", b"%PDF")) for n in range(5)]
+        face.client.close()
+        assert not [r for r in emulator.requests() if r.path == "/viewExtraction"]
+    data = json.loads(path.read_text("utf-8"))
+    for exchange in [*data["exchanges"]]:
+        if exchange["request"]["path"] == "/getBatchResults":
+            waiting = {**exchange, "answer": {"status": 200, "json": {"status": "waiting"}}}
+            data["exchanges"].insert(0, waiting)
+    path.write_text(json.dumps(data))
+    views: list[Any] = []
+    is_hint = Player._is_hint
+
+    def heard(player: Player, request: dict[str, Any]) -> bool:
+        views.append(request)
+        return is_hint(player, request)
+
+    monkeypatch.setattr(Player, "_is_hint", heard)
+    with replay(path) as tape, tape.client() as client:
+        batches = [results.batch for results in runs]
+        found = list(client.extractions.wait_many(batches, **QUICK))
+        assert views
+        assert tape.unexpected == []
+        assert sorted(one.batch_id for one in found) == sorted(one.batch_id for one in runs)
+        with pytest.raises(BadRequestError, match="is not recorded"):
+            client.extractions.view(created)
 
 
 def test_modes(path: Path, service: Emulator) -> None:

@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ._format import Exchange, pack
+from ._format import Exchange, pack, unpack
 from ._multipart import MultipartError
 from ._upstream import OWN_HEADERS, EndedError, Upstream, UpstreamAnswer, UpstreamError
 from ._wire import BodyReader, CassetteHandler, CassetteServer, GoneError, WireError
@@ -97,6 +97,8 @@ def scrub_body(packed: dict[str, Any], scrubber: Scrubber) -> dict[str, Any]:
         return {"json": scrubber.body(packed["json"])}
     if "text" in packed:
         return {"text": scrubber.text(packed["text"])}
+    if "base64" in packed:
+        return pack(scrubber.bytes(unpack(packed)))
     if "form" in packed:
         scrubbed = scrubber.body(packed)
         if not isinstance(scrubbed, dict) or scrubbed.keys() != packed.keys():

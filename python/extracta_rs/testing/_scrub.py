@@ -20,9 +20,13 @@ _SECRET_KEYS = frozenset(
     {"apikey", "authorization", "accesstoken", "refreshtoken", "secret", "clientsecret",
      "webhooksecret", "password"}
 )  # fmt: skip
-_SIGNED_URL = re.compile(r"(\bhttps?://[^\s\"'<>?#\\]*)\?[^\s\"'<>\\]*")
-_LOGIN = re.compile(r"(\bhttps?://)[^\s\"'<>/?#@]*@")
-_TOKENS = re.compile(r"\bE_AI_K_[\w-]+|\bBearer\s+[\w.~+/=-]+")
+# In a text that is a part of JSON slashes and ampersands may be escaped.
+_SCHEME = r"\bhttps?:(?:\\?/){2}"
+_SIGNED_URL = re.compile(
+    rf"({_SCHEME}(?:[^\s\"'<>?#\\]|\\/)*)\?(?:[^\s\"'<>\\]|\\/|\\u[0-9a-fA-F]{{4}})*"
+)
+_LOGIN = re.compile(rf"({_SCHEME})[^\s\"'<>/?#@\\]*@")
+_TOKENS = re.compile(r"\bE_AI_K_[\w.~+/=-]+|\bBearer\s+[\w.~+/=-]+")
 
 
 class Scrubber:
@@ -73,6 +77,10 @@ class Scrubber:
         text = _LOGIN.sub(r"\1", text)
         text = _SIGNED_URL.sub(rf"\1?{SCRUBBED}", text)
         return _TOKENS.sub(SCRUBBED, text)
+
+    def bytes(self, body: bytes) -> bytes:
+        """Return bytes without secrets, which are ASCII."""
+        return self.text(body.decode("latin-1")).encode("latin-1")
 
     def _value(self, value: Any, path: tuple[str, ...]) -> Any:
         if path and value is not None and self._is_secret(path):

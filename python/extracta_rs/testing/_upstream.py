@@ -78,9 +78,14 @@ class Upstream:
             self._context = ssl.create_default_context()
             if ca_bundle is not None:
                 self._trust(self._context, ca_bundle)
-        self._proxy = None
+        self._proxy: str | None = None
         if self._host not in LOOPBACK and not proxy_bypass(self._host):
             self._proxy = getproxies().get("https")
+            if self._proxy and not self._proxy.startswith("http://"):
+                if "://" in self._proxy:
+                    # Not shown: a password may be in it.
+                    raise ConfigurationError("HTTPS_PROXY: a recording knows only http:// proxies")
+                self._proxy = f"http://{self._proxy}"
         self._lock = threading.Lock()
         self._open: set[HTTPConnection] = set()
         self._closed = False
@@ -139,7 +144,7 @@ class Upstream:
             return HTTPConnection(host, port, timeout=CONNECT_SECONDS)
         if self._proxy is None:
             return HTTPSConnection(host, port, timeout=CONNECT_SECONDS, context=self._context)
-        proxy = urlsplit(self._proxy if "://" in self._proxy else f"http://{self._proxy}")
+        proxy = urlsplit(self._proxy)
         login = {}
         if proxy.username is not None:
             pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}".encode()
