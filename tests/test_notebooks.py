@@ -10,6 +10,8 @@ import textwrap
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
+import nbclient
+import nbformat
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,9 +30,6 @@ from extracta_rs.testing import Emulator
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-nbclient = pytest.importorskip("nbclient")
-nbformat = pytest.importorskip("nbformat")
 
 LARGEST = 200_000
 TAGS = {"div", "b", "span", "code", "table", "thead", "tbody", "tr", "th", "td"}
@@ -226,13 +225,12 @@ class Executed:
     def __init__(self, emulator: Emulator, folder: Path, *cells: str, **options: Any) -> None:
         first = SETTINGS.format(key=emulator.api_key, url=emulator.base_url)
         sources = [textwrap.dedent(cell) for cell in (first, *cells)]
-        notebook = nbformat.v4.new_notebook(
-            cells=[nbformat.v4.new_code_cell(source) for source in sources]
-        )
+        new: Any = nbformat.v4  # It has no types.
+        notebook = new.new_notebook(cells=[new.new_code_cell(source) for source in sources])
         self.messages: list[tuple[str, Any]] = []
         heard = self.messages
 
-        class Client(nbclient.NotebookClient):  # type: ignore[misc, name-defined]
+        class Client(nbclient.NotebookClient):
             def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
                 heard.append((msg["msg_type"], msg["content"]))
                 return super().process_message(msg, cell, cell_index)

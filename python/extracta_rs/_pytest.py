@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -101,16 +101,16 @@ def extracta_cassette(request: pytest.FixtureRequest) -> Iterator[Cassette]:
 
     Replays, unless pytest was called with `--extracta-cassettes=once` or `record`. Nothing is
     recorded of a test that fails. `@pytest.mark.extracta_cassette("name.json", scrub="iban")`
-    names another file in `cassettes`, and gives options as for `extracta_rs.testing.cassette`.
+    names another file in `cassettes`, and gives options as for `extracta_rs.testing.cassette`;
+    those of a module's or a class's marker hold too.
     """
     from .testing import cassette
 
-    marker = request.node.get_closest_marker("extracta_cassette")
-    options = {"mode": request.config.getoption("--extracta-cassettes")}
-    name = _file_name(request.node)
-    if marker is not None:
-        options |= marker.kwargs
-        name = options.pop("name", None) or next(iter(marker.args), name)
+    options: dict[str, Any] = {"mode": request.config.getoption("--extracta-cassettes")}
+    # The one that is nearest to the test comes first.
+    for marker in reversed(list(request.node.iter_markers("extracta_cassette"))):
+        options |= dict(zip(("name",), marker.args, strict=False)) | marker.kwargs
+    name = options.pop("name", None) or _file_name(request.node)
     path: Path = request.path.parent / "cassettes" / name
     if options["mode"] == "replay" and not path.exists():
         pytest.fail(
