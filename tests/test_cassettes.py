@@ -231,3 +231,28 @@ def test_another_process_may_be_led_through_a_cassette(
             said.append(done.stdout)
     assert said[0] == said[1] != b""
     assert len(real_service.requests()) == 1
+
+
+def test_the_nearest_request_is_found_among_many(tape_path: Path) -> None:
+    with Emulator(api_key=KEY) as emulator, record(tape_path, base_url=emulator.base_url) as tape:
+        face = connect(tape)
+        face("credits")
+        face.client.close()
+    data = json.loads(tape_path.read_text("utf-8"))
+    [exchange] = data["exchanges"]
+    for number in range(3000):
+        body = {"extractionId": f"-e{number}", "batchId": f"-b{number % 7}"}
+        request = {"method": "POST", "path": "/getBatchResults", "json": body}
+        data["exchanges"].append({**exchange, "request": request})
+    tape_path.write_text(json.dumps(data))
+    with (
+        pytest.raises(CassetteMismatchError) as info,
+        replay(tape_path) as tape,
+        tape.client(timeout=5, max_retries=0) as client,
+    ):
+        with pytest.raises(BadRequestError):
+            client.extractions.results("-e2999", "-b9")
+        with pytest.raises(BadRequestError):
+            client.extractions.delete_batch("-e1", "-b1")
+    assert 'the nearest one json.batchId is "-b3", not "-b9"' in str(info.value)
+    assert "DELETE /deleteExtraction is not recorded; the nearest is" in str(info.value)

@@ -15,7 +15,6 @@ from ._wire import BodyReader, CassetteHandler, CassetteServer, GoneError, WireE
 if TYPE_CHECKING:
     from ._scrub import Scrubber
 
-MOST_COMPARED = 2000
 MOST_SHOWN = 60
 MOST_DIFFERENCES = 4
 VIEWS = ("/viewExtraction", "/documentClassification/viewClassification")
@@ -130,17 +129,13 @@ def _unknown(request: dict[str, Any], known: list[list[Exchange]]) -> str:
     title = _title(request)
     if not known:
         return f"{title} is not recorded: the cassette is empty"
-    text = _key(request)[:MOST_COMPARED]
-
-    def likeness(same: list[Exchange]) -> tuple[bool, float]:
-        other = same[0].request
-        matcher = difflib.SequenceMatcher(None, text, _key(other)[:MOST_COMPARED], autojunk=False)
-        return _title(other) == title, matcher.ratio()
-
-    nearest = max(known, key=likeness)[0].request
-    if _title(nearest) != title:
-        return f"{title} is not recorded; the nearest is {_title(nearest)}"
-    differences = list(_differences(request, nearest, ""))
+    requests = [same[0].request for same in known]
+    alike = [other for other in requests if _title(other) == title]
+    if not alike:
+        titles = {_title(other) for other in requests}
+        [nearest, *_] = difflib.get_close_matches(title, titles, n=1, cutoff=0.0)
+        return f"{title} is not recorded; the nearest is {nearest}"
+    differences = min((_differences(request, other, "") for other in alike), key=len)
     shown = "; ".join(differences[:MOST_DIFFERENCES])
     more = len(differences) - MOST_DIFFERENCES
     rest = f"; and {more} more" if more > 0 else ""

@@ -26,7 +26,7 @@ _SIGNED_URL = re.compile(
     rf"({_SCHEME}(?:[^\s\"'<>?#\\]|\\/)*)\?(?:[^\s\"'<>\\]|\\/|\\u[0-9a-fA-F]{{4}})*"
 )
 _LOGIN = re.compile(rf"({_SCHEME})[^\s\"'<>/?#@\\]*@")
-_TOKENS = re.compile(r"\bE_AI_K_[\w.~+/=-]+|\bBearer\s+[\w.~+/=-]+")
+_TOKENS = re.compile(r"\bE_AI_K_[\w.~+/=-]+|\bBearer\s+[\w.~+/=-]{16,}")
 
 
 class Scrubber:
