@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pickle
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from extracta_rs import (
 )
 from extracta_rs.testing import (
     CassetteError,
+    CassetteMismatchError,
     Emulator,
     record,
     replay,
@@ -83,6 +86,10 @@ def test_a_truncated_or_foreign_file_is_refused(tape_path: Path, real_service: E
     with pytest.raises(CassetteError, match="cannot be read"), replay(tape_path):
         pass
     assert issubclass(CassetteError, ExtractaError)
+    error = pickle.loads(pickle.dumps(CassetteMismatchError("text")))
+    assert traceback.format_exception_only(error) == [
+        "extracta_rs.testing.CassetteMismatchError: text\n"
+    ]
 
 
 def test_a_file_is_written_whole_or_not_at_all(

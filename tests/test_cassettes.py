@@ -6,12 +6,11 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import FIELDS, Face
+from conftest import COMMAND, FIELDS, Face
 
 from extracta_rs import (
     AsyncClient,
@@ -216,21 +215,23 @@ def test_many_at_once(tape_path: Path) -> None:
         assert asyncio.run(upload_all(tape.async_client())) == names
 
 
-def test_another_process_may_be_led_through_a_cassette(
+def test_the_command_line_may_be_led_through_a_cassette(
     tape_path: Path, real_service: Emulator
 ) -> None:
-    program = "import extracta_rs; print(extracta_rs.Client().credits())"
     said = []
     for tape in (record(tape_path, base_url=real_service.base_url), replay(tape_path)):
         with tape:
             env = {**os.environ, "EXTRACTA_BASE_URL": tape.base_url}
             env["EXTRACTA_API_KEY"] = tape.api_key or KEY
             done = subprocess.run(
-                [sys.executable, "-c", program], env=env, capture_output=True, check=True
+                [COMMAND, "templates", "create", "invoice", "--json"],
+                env=env,
+                capture_output=True,
+                check=True,
             )
-            said.append(done.stdout)
-    assert said[0] == said[1] != b""
-    assert len(real_service.requests()) == 1
+            said.append(json.loads(done.stdout))
+    assert said[0] == said[1]
+    assert [request.path for request in real_service.requests()] == ["/createExtraction"]
 
 
 def test_the_nearest_request_is_found_among_many(tape_path: Path) -> None:

@@ -24,9 +24,13 @@ HEADER_NAME = re.compile("[A-Za-z0-9-]+")
 class CassetteError(ExtractaError):
     """A cassette cannot be read, written or recorded."""
 
+    __module__ = "extracta_rs.testing"
+
 
 class CassetteMismatchError(CassetteError):
     """A request was made that the cassette does not have; the text names the nearest one."""
+
+    __module__ = "extracta_rs.testing"
 
 
 @dataclass(frozen=True, slots=True)
