@@ -369,3 +369,16 @@ def own(kind: str) -> Iterator[Callable[..., tuple[Any, Emulator, str]]]:
             return face, emulator, created
 
         yield start
+
+
+@pytest.fixture
+def tape_path(tmp_path: Path) -> Path:
+    """A cassette that is not there yet."""
+    return tmp_path / "cassettes" / "session.json"
+
+
+@pytest.fixture
+def real_service() -> Iterator[Emulator]:
+    """What stands for the real service where a cassette is recorded."""
+    with Emulator(api_key="sk-live-0123456789", polls_until_finished=2) as emulator:
+        yield emulator

@@ -11,7 +11,8 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
-from extracta_rs._cli import _deliveries, _delivery, _endpoint, _http
+from extracta_rs import _loopback
+from extracta_rs._cli import _deliveries, _delivery, _endpoint
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "webhooks-local.md").read_text(encoding="utf-8")
@@ -54,7 +55,7 @@ def test_options_and_limits_of_the_page_are_real() -> None:
         assert option in listen + trigger, option
     for event in re.findall(r"`((?:extraction|classification)\.\w+)`", PAGE):
         assert event in " ".join(trigger.split())
-    assert _http.MOST_BYTES == 10_000_000
+    assert _loopback.MOST_BYTES == 10_000_000
     assert "larger than 10 MB" in PAGE
     assert _deliveries.MOST_BYTES == 64 << 20
     assert "64 MiB" in PAGE

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from extracta_rs import SIGNATURE_HEADER, sign
-from extracta_rs._cli import _http
-from extracta_rs._cli._http import Handler, LoopbackServer
+from extracta_rs import SIGNATURE_HEADER, _loopback, sign
+from extracta_rs._loopback import Handler, LoopbackServer
 
 SECRET = "E_AI_K_listen-säcret"
 BODY = (
@@ -124,7 +123,9 @@ def test_other_methods_and_requests_that_are_none(echo: int) -> None:
 
 
 def test_connections_are_bounded(echo: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    idle = [socket.create_connection(("127.0.0.1", echo)) for _ in range(_http.MOST_CONNECTIONS)]
+    idle = [
+        socket.create_connection(("127.0.0.1", echo)) for _ in range(_loopback.MOST_CONNECTIONS)
+    ]
     assert raw(echo, b"").startswith(b"HTTP/1.1 503")
     for each in idle:
         each.close()
@@ -135,7 +136,7 @@ def test_connections_are_bounded(echo: int, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_request_must_come_in_time(monkeypatch: pytest.MonkeyPatch, echo: int) -> None:
-    monkeypatch.setattr(_http, "READ_SECONDS", 0.2)
+    monkeypatch.setattr(_loopback, "READ_SECONDS", 0.2)
     with socket.create_connection(("127.0.0.1", echo), timeout=20) as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\na")
         assert connection.recv(100) == b""

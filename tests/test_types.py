@@ -17,7 +17,7 @@ def check(*command: str) -> None:
 
 
 def test_mypy_accepts_a_program_over_the_whole_surface() -> None:
-    check("mypy", "--strict", "--cache-dir", "/dev/null", "adapters.py", "api.py")
+    check("mypy", "--strict", "--cache-dir", "/dev/null", "adapters.py", "aids.py", "api.py")
 
 
 def test_pyright_accepts_it_in_strict_mode() -> None:

@@ -40,6 +40,7 @@ from .exceptions import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._async import AsyncBatch, AsyncClassifications, AsyncClient, AsyncExtractions
+    from ._bar import ProgressBar, progress_bar
     from ._default import (
         get_batch_results,
         get_batch_results_async,
@@ -112,6 +113,7 @@ __all__ = [
     "ParsedFile",
     "ParsedResults",
     "PermissionDeniedError",
+    "ProgressBar",
     "RateLimitError",
     "RequestEvent",
     "ResponseEvent",
@@ -137,6 +139,7 @@ __all__ = [
     "get_batch_results_async",
     "poll_batch",
     "poll_batch_async",
+    "progress_bar",
     "sign",
     "unwrap",
     "upload_files",
@@ -146,6 +149,7 @@ __all__ = [
 
 _HOMES = {
     "_async": ("AsyncBatch", "AsyncClassifications", "AsyncClient", "AsyncExtractions"),
+    "_bar": ("ProgressBar", "progress_bar"),
     "_default": (
         "get_batch_results",
         "get_batch_results_async",

@@ -42,6 +42,7 @@ __all__ = [
     "finish_emulator_calls",
     "read_batch_token",
     "sign",
+    "stringify",
     "unwrap_webhook",
     "verify_signature",
 ]
@@ -116,6 +117,7 @@ class FileResult:
         decimal: DecimalMark | None = None,
         day_first: bool | None = None,
     ) -> _T: ...
+    def _repr_html_(self) -> str: ...
     def to_dict(self) -> dict[str, Any]: ...
     def __eq__(self, other: object, /) -> bool: ...
     __hash__: ClassVar[None]  # type: ignore[assignment]
@@ -259,6 +261,7 @@ def explain_signature(
     secret: str | bytes | Sequence[str | bytes],
 ) -> tuple[Literal["raw", "canonical"] | None, int | None, SignatureReason, str]: ...
 def sign(body: bytes | bytearray | memoryview | str, secret: str | bytes) -> str: ...
+def stringify(body: bytes) -> bytes: ...
 def unwrap_webhook(
     body: bytes | bytearray | memoryview | str,
     header: str | bytes | None,

@@ -102,6 +102,11 @@ class BatchRef:
         """Return the batch as a short JSON string for `client.resume`; no secret is in it."""
         return _core.batch_token(*self._name())
 
+    def _repr_html_(self) -> str:
+        from ._html import batch
+
+        return batch(self)
+
     def _name(self) -> tuple[Kind, str, str]:
         """Return the batch as the binding names it: kind, resource, batch."""
         if self.extraction_id is None and self.classification_id is not None:
@@ -252,6 +257,11 @@ class BatchResults(Tabular):
     def to_dict(self) -> dict[str, Any]:
         """Return the vendor's JSON of the whole answer, untouched."""
         return self._data
+
+    def _repr_html_(self) -> str:
+        from ._html import results
+
+        return results(self)
 
     def __iter__(self) -> Iterator[FileResult]:
         return iter(self.files)
@@ -415,6 +425,11 @@ class Extraction:
         """Return the vendor's JSON of the answer, untouched."""
         return self._data
 
+    def _repr_html_(self) -> str:
+        from ._html import extraction
+
+        return extraction(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classification:
@@ -462,3 +477,8 @@ class Classification:
     def to_dict(self) -> dict[str, Any]:
         """Return the vendor's JSON of the answer, untouched."""
         return self._data
+
+    def _repr_html_(self) -> str:
+        from ._html import classification
+
+        return classification(self)

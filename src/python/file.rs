@@ -160,6 +160,10 @@ impl FileResult {
         parse.call1((slf, model, decimal, day_first))
     }
 
+    fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("extracta_rs._html")?.getattr("file")?.call1((slf,))
+    }
+
     /// Return the vendor's JSON of the file, untouched.
     fn to_dict(&self, py: Python<'_>) -> Py<PyDict> {
         self.data.clone_ref(py)

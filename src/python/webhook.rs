@@ -12,7 +12,7 @@ use pyo3::types::{
     IntoPyDict, PyByteArray, PyBytes, PyDict, PyList, PyMemoryView, PySequence, PyString,
 };
 
-use crate::core::javascript::SyntaxError;
+use crate::core::javascript::{self, SyntaxError};
 use crate::core::webhook::{self, Refusal, UnusableSecret};
 
 import_exception!(extracta_rs.exceptions, SignatureVerificationError);
@@ -181,6 +181,12 @@ fn sign(body: &Bound<'_, PyAny>, secret: &Bound<'_, PyAny>) -> PyResult<String> 
         .map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
+/// Write a body anew, as Node.js would.
+#[pyfunction]
+fn stringify<'py>(py: Python<'py>, body: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    javascript::stringify(body).map(|text| PyBytes::new(py, &text)).map_err(invalid)
+}
+
 pub(super) fn invalid(error: SyntaxError) -> PyErr {
     PyValueError::new_err(format!("the body is not JSON: {error}"))
 }
@@ -195,5 +201,6 @@ pub(super) fn refused(py: Python<'_>, refusal: &Refusal) -> PyErr {
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(verify_signature, module)?)?;
+    module.add_function(wrap_pyfunction!(stringify, module)?)?;
     module.add_function(wrap_pyfunction!(sign, module)?)
 }

@@ -15,8 +15,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._loopback import Handler, LoopbackServer, RefusedError
 from ._delivery import detail, summary
-from ._http import Handler, LoopbackServer, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

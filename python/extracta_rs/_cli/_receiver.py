@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .. import SignatureVerificationError, WebhookPayloadError, unwrap
-from ._http import Handler, LoopbackServer
+from .._loopback import Handler, LoopbackServer
 
 if TYPE_CHECKING:
     from types import TracebackType

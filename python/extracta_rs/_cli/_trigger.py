@@ -6,14 +6,13 @@ drops what it has seen would otherwise drop them; a seed makes them the same aga
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .. import SIGNATURE_HEADER, sign
+from .. import sign
+from .._outgoing import encode as encode
+from .._outgoing import headers_of, identify
 from ..exceptions import ConfigurationError
 from ._listen_view import plain
 from ._samples import documents
@@ -44,8 +43,7 @@ class Sample:
 
     def identify(self, what: str) -> str:
         """Return an id that looks like the service's."""
-        digest = hashlib.sha256(f"{self.seed}/{what}".encode("utf-8", "surrogatepass")).digest()
-        return "-O" + base64.urlsafe_b64encode(digest)[:18].decode()
+        return identify(self.seed, what)
 
     def body(self) -> dict[str, Any]:
         """Return the JSON of the body."""
@@ -111,19 +109,8 @@ def send(body: bytes, secret: str, app: Endpoint, *, bad_signature: bool) -> Ans
         raise ConfigurationError(f"the webhook secret cannot be used: {error}") from None
     if bad_signature:
         signature = sign(body, secrets.token_hex(16))
-    headers = [
-        ("Content-Type", "application/json"),
-        ("User-Agent", "extracta-rs-trigger"),
-        (SIGNATURE_HEADER, signature),
-    ]
-    return app.post(body, headers)
-
-
-def encode(body: dict[str, Any]) -> bytes:
-    """Return JSON as the service writes it: as `JSON.stringify` does."""
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    # An argument that is no UTF-8 has half of a surrogate pair, which JSON.stringify escapes so.
-    return text.encode("utf-8", "backslashreplace")
+    headers = {**headers_of(signature), "User-Agent": "extracta-rs-trigger"}
+    return app.post(body, headers.items())
 
 
 def report(sample: Sample, body: dict[str, Any], url: str, answer: Answer) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from . import _core
+from .. import _core
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
 from typing import TYPE_CHECKING, Any
 
-from .. import SIGNATURE_HEADER
+from .webhooks import SIGNATURE_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -230,11 +230,13 @@ class LoopbackServer(ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 64
+    most_connections: int | None = None
+    """How many there may be at once, where it is not `MOST_CONNECTIONS`."""
 
-    def __init__(self, handler: type[Handler], port: int = 0) -> None:
+    def __init__(self, handler: type[BaseHTTPRequestHandler], port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), handler)
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
-        self._slots = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        self._slots = threading.BoundedSemaphore(self.most_connections or MOST_CONNECTIONS)
         self._lock = threading.Lock()
         self._open: dict[threading.Thread, socket.socket] = {}
 
