@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import subprocess
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,13 +9,14 @@ import click
 
 from .. import _core
 from ..exceptions import WaitTimeoutError
+from ._again import quoted
 from ._out import batch_json, check_out, lines, print_json, write
 from ._outcome import DONE, INCOMPLETE, INTERRUPTED, TIMED_OUT, CommandError
 from ._progress import Bars
 from ._secret import connect
 
 if TYPE_CHECKING:
-    from .. import BatchResults, Client, Classifications, Extractions
+    from .. import BatchResults, Classifications, Client, Extractions
 
 
 class Place(NamedTuple):
@@ -36,11 +34,6 @@ class Place(NamedTuple):
         """Return the command that does something with this batch."""
         flag = ["--classification"] if self.kind == "classification" else []
         return quoted("extracta-rs", verb, *flag, self.resource_id, self.batch_id)
-
-
-def quoted(*words: str) -> str:
-    """Return a command as it can be given to a shell."""
-    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
 def place(ids: tuple[str, ...], classification: bool) -> Place:

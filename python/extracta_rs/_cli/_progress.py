@@ -50,7 +50,7 @@ class Bars(Progress):
 
     def get_renderables(self) -> Iterable[RenderableType]:
         """Look, and return what is to be shown."""
-        if self.live.is_started:
+        if hasattr(self, "live"):  # Not while it is made.
             self._look(self)
         yield from super().get_renderables()
 

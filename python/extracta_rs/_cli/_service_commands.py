@@ -12,6 +12,8 @@ from ._command import Command
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from click.shell_completion import CompletionItem
+
 POLL_INTERVAL = 2.0
 
 
@@ -46,6 +48,80 @@ poll_option = click.option(
     metavar="SECONDS",
     help="Before the first question for a batch.",
 )
+
+
+def template_names(
+    _ctx: click.Context, _param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the name of a template."""
+    from click.shell_completion import CompletionItem
+
+    from .. import templates
+
+    return [CompletionItem(name) for name in templates.names() if name.startswith(incomplete)]
+
+
+@click.command(cls=Command)
+@click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True))
+@click.option("--extraction", metavar="ID", help="The extraction to process them with.")
+@click.option(
+    "--template",
+    metavar="NAME",
+    shell_complete=template_names,
+    help="Or a ready template, such as invoice: see extracta-rs templates list.",
+)
+@click.option("--fields", metavar="FILE", type=click.Path(), help="Or the fields in a JSON file.")
+@click.option("--model", metavar="MODULE:CLASS", help="Or a pydantic model, dataclass, TypedDict.")
+@click.option("--language", help="The documents' language, for a new extraction.  [English]")
+@click.option(
+    "--journal",
+    metavar="FILE",
+    type=click.Path(),
+    help="What is uploaded and what came back; by default one for all your documents.",
+)
+@out_options
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="For all of it; as long as it takes otherwise.",
+)
+@click.option(
+    "--batch-size",
+    default=10,
+    type=click.IntRange(1),
+    show_default=True,
+    help="Documents in one upload.",
+)
+@click.option(
+    "--concurrency", default=4, type=click.IntRange(1), show_default=True, help="Uploads at once."
+)
+@poll_option
+def extract(
+    files: tuple[str, ...], extraction: str | None, template: str | None, fields: str | None,
+    model: str | None, language: str | None, journal: str | None, out: str | None,
+    explode: str | None, timeout: float | None, batch_size: int, concurrency: int,
+    poll_interval: float, as_json: bool,
+) -> int:  # fmt: skip
+    """Upload documents, wait for them, and show what was extracted.
+
+    FILES are files, folders (with all that is in them, but no hidden files), patterns, or - for a
+    list on standard input. Name one of --extraction, --template, --fields and --model.
+
+    No document is paid twice: a journal knows what was uploaded, by extraction, name and content.
+    Run the same command again whenever it ended early. To have documents processed anew, name
+    another journal. The exit code is 3 if documents failed or have no results.
+    """
+    from ._extract import Wish, run_extract
+    from ._recipe import recipe
+
+    made_of = recipe(extraction, template, fields, model, language)
+    options = {
+        "timeout": timeout, "max_files_per_batch": batch_size, "concurrency": concurrency,
+        "poll_interval": poll_interval, "max_poll_interval": max(15.0, poll_interval),
+    }  # fmt: skip
+    wish = Wish(journal=journal, out=out, explode=explode, as_json=as_json, options=options)
+    return run_extract(files, made_of, wish)
 
 
 @click.command(cls=Command, ids=True)
@@ -145,4 +221,4 @@ def templates_create(template: str, name: str | None, language: str | None, as_j
     run_create(template, name, language, as_json)
 
 
-COMMANDS = (wait, results, credits, templates_group)
+COMMANDS = (extract, wait, results, credits, templates_group)
