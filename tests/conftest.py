@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pytest
+from cli_tools import Shell, shells
 from flask import Flask, request
 from werkzeug.serving import make_server
 
@@ -369,3 +370,10 @@ def own(kind: str) -> Iterator[Callable[..., tuple[Any, Emulator, str]]]:
             return face, emulator, created
 
         yield start
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Callable[..., Shell]]:
+    """Make a place to run the command line in, with an emulator of its own."""
+    with shells(tmp_path) as make:
+        yield make
