@@ -180,9 +180,9 @@ class Extract:
 
     def _look(self, bars: Bars) -> None:
         """Set the bars."""
-        if self._work is None:
+        if (work := self._work) is None:
             return
-        now, total = self._work.progress(), self._harvest.size
+        now, total = work.progress(), self._harvest.size
         sent = min(now.bytes_uploaded + now.bytes_skipped, total)
         bars.row("Uploaded", sent, max(total, 1), f"{decimal(sent)} of {decimal(total)}")
         documents = len(self._harvest.names)

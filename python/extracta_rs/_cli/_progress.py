@@ -27,6 +27,7 @@ class Bars(Progress):
     def __init__(self, look: Callable[[Bars], object]) -> None:
         self._look = look
         self._rows: dict[str, TaskID] = {}
+        self._looking = True  # Not while it is made.
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -41,6 +42,7 @@ class Bars(Progress):
             redirect_stderr=False,
             disable=not (sys.stderr.isatty() and os.environ.get("TERM") != "dumb"),
         )
+        self._looking = False
 
     def row(self, name: str, done: float, total: float | None, count: str) -> None:
         """Set one bar, and the text beside it."""
@@ -50,8 +52,12 @@ class Bars(Progress):
 
     def get_renderables(self) -> Iterable[RenderableType]:
         """Look, and return what is to be shown."""
-        if hasattr(self, "live"):  # Not while it is made.
-            self._look(self)
+        if not self._looking:
+            self._looking = True  # A row that is added asks for this once more.
+            try:
+                self._look(self)
+            finally:
+                self._looking = False
         yield from super().get_renderables()
 
     @contextlib.contextmanager
