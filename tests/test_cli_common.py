@@ -3,6 +3,7 @@ completion; and that docs/command-line.md says so."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -121,30 +122,21 @@ def test_no_key(shell: Make) -> None:
 
 def test_the_key_is_asked_for_on_a_terminal_and_not_shown(shell: Make) -> None:
     sh = shell()
-    typed = []
-
-    def answer(shown: bytes) -> None:
-        if b"API key (hidden): " in shown and not typed:
-            typed.append(True)
-            os.write(terminal[0], f"{sh.emulator.api_key}\n".encode())
-
-    terminal = pty.openpty()
+    master, slave = pty.openpty()
     process = subprocess.Popen(
-        ["extracta-rs", "credits"], stdin=terminal[1], stderr=terminal[1], stdout=subprocess.PIPE,
+        ["extracta-rs", "credits"], stdin=slave, stderr=slave, stdout=subprocess.PIPE,
         env=sh.environment(EXTRACTA_API_KEY=""), start_new_session=True,
     )  # fmt: skip
-    os.close(terminal[1])
+    os.close(slave)
     shown = b""
-    while b"hidden" not in shown:
-        shown += os.read(terminal[0], 1000)
-    answer(shown)
+    while b"API key (hidden): " not in shown:
+        shown += os.read(master, 1000)
+    os.write(master, f"{sh.emulator.api_key}\n".encode())
     out, _ = process.communicate(timeout=20)
-    while True:
-        try:
-            shown += os.read(terminal[0], 1000)
-        except OSError:
-            break
-    os.close(terminal[0])
+    with contextlib.suppress(OSError):  # The end of a terminal.
+        while chunk := os.read(master, 1000):
+            shown += chunk
+    os.close(master)
     assert (process.returncode, out) == (0, b"100000\n")
     assert sh.emulator.api_key.encode() not in shown
 
@@ -248,14 +240,15 @@ def codes() -> dict[int, Any]:
         1: ("results", "-NxYz", "-OaBc"),
         2: ("credits", "--nonsense"),
         3: ("extract", "in/bad.pdf", "--template", "invoice", *QUICK),
-        4: ("extract", "in", "--template", "invoice", "--timeout", "0.01", *QUICK),
+        4: ("extract", "in/late.pdf", "--template", "invoice", "--timeout", "0.5"),
     }
 
 
 def test_each_exit_code_can_be_had(shell: Make) -> None:
     sh = shell(fail_files=["bad.pdf"])
     (sh.place / "in").mkdir()
-    (sh.place / "in" / "bad.pdf").write_bytes(b"bad")
+    for name in ("bad.pdf", "late.pdf"):
+        (sh.place / "in" / name).write_bytes(name.encode())
     assert {code: sh(*words).returncode for code, words in codes().items()} == {
         code: code for code in codes()
     }

@@ -66,6 +66,26 @@ def test_only_what_is_named_is_handed_over(shell: Make) -> None:
     assert max(sh.uploads().values()) == 1
 
 
+def test_copies_are_paid_once_and_told(shell: Make) -> None:
+    sh = shell()
+    sh.folder(2)
+    sh.folder(1, "copies")
+    done = sh("extract", "in", "copies", "--template", "invoice", *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1] == "2 processed, 0 failed, 1 the same as others"
+    assert sh.uploads() == Counter(["0.pdf", "1.pdf"])
+
+
+def test_a_changed_document_is_another_one(shell: Make) -> None:
+    sh = shell()
+    sh.folder(1)
+    for content in (b"%PDF 0", b"%PDF 1"):
+        (sh.place / "in" / "0.pdf").write_bytes(content)
+        done = sh("extract", "in", "--template", "invoice", *QUICK)
+        assert (done.returncode, done.stdout.count("processed")) == (0, 1), done.stderr
+    assert sh.uploads() == Counter({"0.pdf": 2})
+
+
 @pytest.mark.parametrize("separator", ["\n", "\0", "\r\n"])
 def test_a_list_on_stdin(shell: Make, separator: str) -> None:
     sh = shell()
@@ -110,12 +130,12 @@ def test_tables(shell: Make) -> None:
     sh = shell()
     sh.folder(2)
     for suffix in ("csv", "jsonl", "parquet"):
-        # The table is in the folder that is extracted, and is none of the documents.
+        # The tables are in the folder that is extracted, and are none of the documents.
         done = sh("extract", "in", "--template", "receipt", "--out", f"in/out.{suffix}", *QUICK)
         assert (done.returncode, done.stdout) == (0, ""), done.stderr
         assert f"2 rows written to in/out.{suffix}" in done.stderr
-    (sh.place / "in" / "out.csv").unlink()
-    (sh.place / "in" / "out.jsonl").unlink()
+    named = sh("extract", "in/*.csv", "--template", "receipt", *QUICK)
+    assert named.stdout.splitlines()[0] == "in/out.csv  processed"
     table = pyarrow.parquet.read_table(sh.place / "in" / "out.parquet")
     assert table.column("file_name").to_pylist() == ["0.pdf", "1.pdf"]
 

@@ -94,6 +94,24 @@ def test_a_second_ctrl_c_cuts_the_upload_off_and_the_next_run_finds_it(shell: Ma
     assert sh.uploads() == names(2)
 
 
+def test_names_that_cannot_be_shown_are_gone_on_with_all_the_same(shell: Make) -> None:
+    sh = shell()
+    odd = [sh.place / "\x1b[2J.pdf", sh.place / "line\nbreak.pdf"]
+    for path in odd:
+        path.write_bytes(b"%PDF odd")
+    sh.emulator.faults.add("uploadFiles", delay=0.5)
+    process = sh.start("extract", *odd, "--template", "invoice", *QUICK, "--batch-size", "1",
+                       "--concurrency", "1")  # fmt: skip
+    hold(lambda: sh.calls("uploadFiles") == 1)
+    interrupt(process)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert not CONTROL.search(err)
+    done = sh.sh(resumed(sh, err))
+    assert done.returncode == 0, done.stderr
+    assert sh.uploads() == Counter(path.name for path in odd)
+
+
 def test_killed_and_run_again(shell: Make) -> None:
     sh = shell(processing_time=60)
     sh.folder(3)

@@ -24,6 +24,11 @@ LONGEST = 2000
 TEMPLATE = frozenset({"extraction", "template", "fields", "model", "language"})
 
 
+def shown(text: str) -> str:
+    """Keep a text from the service or a file name on its line, and the terminal as it is."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def quoted(*words: str) -> str:
     """Return a command as it can be given to a shell."""
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
@@ -59,8 +64,8 @@ def state_folder() -> Path:
 def resuming(extraction_id: str | None, journal: str, paths: Iterable[str]) -> str:
     """Return the command that goes on with this run, as it can be given to a shell.
 
-    A list that came on standard input cannot be read again, and thousands of names are too long for
-    a command line: then the list is kept beside the journal.
+    A list that came on standard input cannot be read again, thousands of names are too long for a
+    command line, and some names cannot be shown: then the list is kept beside the journal.
 
     Args:
         extraction_id: the extraction, once it is known.
@@ -81,7 +86,7 @@ def resuming(extraction_id: str | None, journal: str, paths: Iterable[str]) -> s
             words += [] if param.is_flag else [str(ctx.params[param.name])]
     files = list(ctx.params["files"])
     whole = quoted(*words, *(["--"] if any(f[:1] == "-" for f in files) else []), *files)
-    if "-" not in files and len(whole) <= LONGEST:
+    if "-" not in files and len(whole) <= LONGEST and "".join(files).isprintable():
         return whole
     data = b"".join(os.fsencode(path) + b"\0" for path in paths)
     kept = Path(f"{journal}-list-{hashlib.sha256(data).hexdigest()[:8]}")

@@ -11,6 +11,7 @@ from importlib.metadata import version
 import click
 
 from . import _journal_commands, _offline_commands, _service_commands, _webhook_commands
+from ._again import shown
 from ._outcome import CLOSED, EXIT_CODES, INTERRUPTED, USAGE, CommandError, OutputClosedError
 
 
@@ -55,14 +56,18 @@ def run() -> int:
         advice = f" (see {where} --help)" if where else ""
         return complain(error.format_message() + advice, error.exit_code)
     except (OutputClosedError, BrokenPipeError):
-        # Python writes what is left at its exit, and would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return CLOSED
+        return silent()
     return result if isinstance(result, int) else 0
 
 
 def complain(message: str, exit_code: int) -> int:
-    """Tell what went wrong, in one line."""
+    """Tell what went wrong, in one line that moves no terminal."""
     with contextlib.suppress(BrokenPipeError):
-        click.echo(f"extracta-rs: {message}", err=True)
-    return exit_code
+        click.echo(f"extracta-rs: {shown(message)}", err=True)
+    return silent() if exit_code == CLOSED else exit_code
+
+
+def silent() -> int:
+    """Drop what nobody reads: at its exit Python would try once more to write it, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return CLOSED

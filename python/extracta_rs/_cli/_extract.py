@@ -18,10 +18,9 @@ from rich.filesize import decimal
 
 from ..exceptions import ExtractaError, RunIncompleteError
 from ..journal import Journal
-from ._again import default_journal, resuming
+from ._again import default_journal, quoted, resuming, shown
 from ._harvest import Harvest
 from ._inputs import gather
-from ._journal import shown
 from ._out import check_out, write
 from ._outcome import CLOSED, INCOMPLETE, INTERRUPTED, TIMED_OUT, CommandError
 from ._progress import Bars
@@ -210,11 +209,11 @@ class Extract:
         else:
             target = "standard output" if wish.out == "-" else wish.out
             written = "" if rows is None else f"; {rows} rows written to {target}"
-            click.echo(self._harvest.told() + written, err=True)
+            click.echo(self._harvest.told(complete=lacking is None) + written, err=True)
         if lacking is None:
             return self._harvest.verdict()
         reason = shown(" ".join(str(lacking).split()))
         if lacking.timed_out:
             raise CommandError(f"{reason}; {self._again()}", TIMED_OUT) from lacking
-        advice = f"see extracta-rs journal status {shown(path)}"
+        advice = f"see {quoted('extracta-rs', 'journal', 'status', path)}"
         raise CommandError(f"{reason}; {advice}", INCOMPLETE) from lacking

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ._journal import shown
+from ._again import shown
 from ._out import file_json, lines, print_json
 from ._outcome import DONE, INCOMPLETE, CommandError
 
@@ -115,10 +115,16 @@ class Harvest:
             "files": self._kept,
         })  # fmt: skip
 
-    def told(self) -> str:
-        """Count what came, for a person."""
+    def told(self, *, complete: bool) -> str:
+        """Count what came, for a person.
+
+        Args:
+            complete: whether every document has results: a copy has those of its like.
+        """
         said = f"{self.processed} processed, {len(self.failed)} failed"
         said += f", {self.other} with another status" if self.other else ""
+        copies = len(self.names) - self.count if complete else 0
+        said += f", {copies} the same as others" if copies > 0 else ""
         return said + (f"; {self.from_journal} from the journal" if self.from_journal else "")
 
     def verdict(self) -> int:

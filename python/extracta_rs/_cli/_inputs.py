@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # What systems and programs leave in folders, and nobody wants to pay for.
 LEFTOVERS = re.compile(r"\.|~\$|(Thumbs\.db|desktop\.ini)\Z", re.IGNORECASE)
+# What `--out` and `--journal` made last time.
+MADE = re.compile(r".*\.(csv|jsonl|parquet|journal|journal-[^/]*)\Z", re.IGNORECASE)
 BESIDE = re.compile(r"-(wal|shm|run-[^/]+|list-[0-9a-f]{8})\Z")  # a journal
 
 
@@ -74,7 +76,7 @@ def expanded(path: str, own: frozenset[str]) -> Iterator[str]:
 
 
 def below(folder: str, own: frozenset[str]) -> Iterator[str]:
-    """Yield the files in a folder and in those below it, sorted; hidden ones are left out."""
+    """Yield the files in a folder and in those below it, sorted, but what is no document."""
 
     def unreadable(error: OSError) -> None:
         raise error
@@ -83,13 +85,14 @@ def below(folder: str, own: frozenset[str]) -> Iterator[str]:
         folders[:] = sorted(name for name in folders if not LEFTOVERS.match(name))
         for name in sorted(names):
             path = os.path.join(place, name)  # noqa: PTH118  keeps "./"
-            if wanted(path, own) and Path(path).is_file():
+            if not MADE.match(name) and wanted(path, own) and Path(path).is_file():
                 yield path
 
 
 def wanted(path: str, own: frozenset[str]) -> bool:
     """Whether a file that was not named itself may be a document."""
-    if LEFTOVERS.match(os.path.basename(path)):  # noqa: PTH119
+    name = os.path.basename(path)  # noqa: PTH119
+    if LEFTOVERS.match(name):
         return False
-    real = os.path.realpath(path)
-    return real not in own and BESIDE.sub("", real) not in own
+    like = {os.path.basename(name): name for name in own}.get(BESIDE.sub("", name))  # noqa: PTH119
+    return like is None or BESIDE.sub("", os.path.realpath(path)) != like

@@ -107,7 +107,7 @@ def of_model(where: str) -> dict[str, Any]:
         for part in name.split("."):
             model = getattr(model, part)
         return {"name": model.__name__, "fields": fields_from(model)}
-    except (ImportError, AttributeError, TypeError) as error:
+    except (ImportError, AttributeError, SyntaxError, TypeError) as error:
         raise click.UsageError(f"--model {where}: {error}") from error
 
 
