@@ -106,6 +106,7 @@ def test_ids_are_no_options() -> None:
         "--out", "-", "--json", "--", "-Nhj", "-Obh",
     ]  # fmt: skip
     assert ids_last(takes, ["--out=-x", "--", "-h", "--json"]) == ["--out=-x", "--", "-h", "--json"]
+    assert ids_last(takes, ["-Nhj", "-", "x"]) == ["--", "-Nhj", "-", "x"]
     assert ids_last(takes, ["-h"]) == ["-h", "--"]
     assert ids_last(takes, ["--out"]) == ["--out", "--"]
 

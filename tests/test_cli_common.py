@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import pty
 import re
@@ -21,6 +22,7 @@ from cli_tools import QUICK, Shell, said
 from extracta_rs._cli._app import cli
 from extracta_rs._cli._command import Command
 from extracta_rs._cli._outcome import MEANINGS
+from extracta_rs._cli._progress import Bars, _Handler
 
 Make = Callable[..., Shell]
 PAGE = (Path(__file__).parent.parent / "docs" / "command-line.md").read_text(encoding="utf-8")
@@ -254,3 +256,16 @@ def test_each_exit_code_can_be_had(shell: Make) -> None:
     }
     # Those of Ctrl-C and of a closed output are in test_cli_stop.py.
     assert set(MEANINGS) == {*codes(), 130, 141}
+
+
+def test_a_job_without_a_terminal_tells_once_a_minute_what_it_waits_for(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    handler = _Handler(Bars(lambda _: None), debug=False)
+    for seconds in (1, 9.9, 10, 30, 69, 71):
+        clock[0] = 100.0 + seconds
+        handler.handle(logging.makeLogRecord({"msg": f"at {seconds}\x1b", "levelno": 20}))
+    handler.handle(logging.makeLogRecord({"msg": "a warning", "levelno": 30}))
+    assert capfd.readouterr().err.splitlines() == ["at 10\\x1b", "at 71\\x1b", "a warning"]

@@ -86,6 +86,23 @@ def test_a_changed_document_is_another_one(shell: Make) -> None:
     assert sh.uploads() == Counter({"0.pdf": 2})
 
 
+def test_an_id_may_stand_before_the_files(shell: Make) -> None:
+    sh = shell()
+    sh.folder(1)
+    extraction_id = sh.extraction()
+    for words in (
+        (extraction_id, "in"),
+        ("--json", extraction_id, "-", "in"),
+        ("in", "--extraction", extraction_id),
+        ("in", f"--extraction={extraction_id}"),
+    ):
+        done = sh("extract", *words, *QUICK)
+        assert done.returncode == 0, done.stderr
+    alone = sh("extract", extraction_id)
+    assert (alone.returncode, "there are no documents" in said(alone)) == (2, True)
+    assert sh.uploads() == Counter(["0.pdf"])
+
+
 @pytest.mark.parametrize("separator", ["\n", "\0", "\r\n"])
 def test_a_list_on_stdin(shell: Make, separator: str) -> None:
     sh = shell()
@@ -209,7 +226,7 @@ def test_an_extraction_that_is_gone_is_told(shell: Make) -> None:
     (sh.place / "in" / "new.pdf").write_bytes(b"%PDF new")
     gone = sh("extract", "in", "--template", "invoice", "--journal", "j", *QUICK)
     assert gone.returncode == 1
-    assert "is gone; begin with another --journal" in said(gone)
+    assert "is gone, or of another account; begin with another --journal" in said(gone)
     assert sh.uploads() == Counter(["0.pdf"])
 
 
@@ -244,7 +261,7 @@ def test_the_journal_in_the_folder_is_no_document(shell: Make) -> None:
         (["in", "--template", "invoice", "--out", "x.xls"], "end with one of .csv, .jsonl, .parq"),
         (["in", "--template", "invoice", "--out", "no/x.csv"], "there is no folder no"),
         (["in", "--template", "invoice", "--out", "-", "--json"], "--out - and --json both print"),
-        (["--template", "invoice"], "Missing argument 'FILES...'"),
+        (["--template", "invoice"], "Missing argument '[EXTRACTION_ID] FILES...'"),
     ],
 )
 def test_mistakes_cost_nothing(shell: Make, words: list[str], message: str) -> None:

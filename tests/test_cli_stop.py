@@ -258,3 +258,37 @@ def test_errors_of_the_service_say_what_to_do(shell: Make) -> None:
         assert message in said(done)
         assert "bad" not in done.stderr.replace("bad.pdf", "")
     assert not sh.uploads()
+
+
+def test_why_it_takes_so_long_is_told(shell: Make) -> None:
+    sh = shell()
+    sh.folder(1)
+    extraction_id = sh.extraction()
+    nowhere = {"EXTRACTA_BASE_URL": "http://127.0.0.1:1/api/v1"}
+    pressed = []
+
+    def press(shown: bytes) -> int | None:
+        if b"viewExtraction: cannot connect to " in shown and not pressed:
+            pressed.append(True)
+            return signal.SIGINT
+        return None
+
+    code, _ = sh.on_a_terminal("extract", extraction_id, "in", act=press, **nowhere)
+    assert (code, bool(pressed)) == (130, True)
+    process = sh.start("extract", extraction_id, "in", "--debug", **nowhere)
+    assert process.stderr
+    while "nothing is uploaded before" not in (line := process.stderr.readline()):
+        assert line
+    interrupt(process)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+
+
+def test_a_table_that_cannot_be_written_costs_nothing(shell: Make) -> None:
+    sh = shell()
+    sh.folder(1)
+    (sh.place / "out.csv").mkdir()
+    done = sh("extract", "in", "--template", "invoice", "--out", "out.csv", *QUICK)
+    assert done.returncode == 1
+    assert "Is a directory" in said(done)
+    assert not sh.uploads()

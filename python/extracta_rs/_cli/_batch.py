@@ -70,7 +70,7 @@ def run_wait(
 
     again = quoted("extracta-rs", *sys.argv[1:])
     try:
-        with connect() as client, Bars(look):
+        with connect() as client, Bars(look).told():
             results = where.of(client).wait(
                 where.resource_id,
                 where.batch_id,

@@ -96,7 +96,7 @@ def ids_last(takes_value: Mapping[str, bool], args: Iterable[str]) -> list[str]:
         if word == "--":
             ids += rest
             break
-        is_id = word[:1] != "-" or (len(word) > 2 and word[1] != "-")
+        is_id = word[:1] != "-" or word == "-" or (len(word) > 2 and word[1] != "-")
         (ids if is_id and word not in takes_value else options).append(word)
         if takes_value.get(word) and rest:
             options.append(rest.pop(0))

@@ -121,10 +121,10 @@ class Extract:
 
     def _hand_over(self, extraction_id: str) -> int | None:
         """Hand over all results; return how many rows the table has."""
-        with self._begun(extraction_id), self._bars:
+        with self._stoppable(), self._bars.told():
             if self._wish.out is not None:
-                return write(self._batches(), self._wish.out, self._wish.explode)
-            for batch in self._batches():
+                return write(self._batches(extraction_id), self._wish.out, self._wish.explode)
+            for batch in self._batches(extraction_id):
                 if self._wish.as_json:
                     self._harvest.keep(batch)
                 else:
@@ -132,16 +132,12 @@ class Extract:
         return None
 
     @contextlib.contextmanager
-    def _begun(self, extraction_id: str) -> Iterator[None]:
-        """Run; at the first Ctrl-C the uploads under way may end, at the second nothing may."""
+    def _stoppable(self) -> Iterator[None]:
+        """Let uploads under way end at an error and the first Ctrl-C, but not at the second."""
         usual = signal.getsignal(signal.SIGINT)
         if usual is signal.default_int_handler:  # Not where a shell has it ignored.
             signal.signal(signal.SIGINT, self._interrupt)
         try:
-            names, options = list(self._harvest.names), self._wish.options
-            self._work = self._client.extractions.run_many(
-                extraction_id, names, journal=self._journal, **options
-            )
             yield
         except KeyboardInterrupt:
             if self._work:
@@ -167,10 +163,14 @@ class Extract:
         if self._bars.disable:
             os.write(2, f"{STOPPING}\n".encode())  # Anything else might be amid a write.
 
-    def _batches(self) -> Iterator[RunResults]:
-        """Yield the results of what was named, as they come."""
+    def _batches(self, extraction_id: str) -> Iterator[RunResults]:
+        """Run, once the place for the results is known to be there; yield them as they come."""
+        names, options = list(self._harvest.names), self._wish.options
+        self._work = self._client.extractions.run_many(
+            extraction_id, names, journal=self._journal, **options
+        )
         try:
-            for batch in self._work or ():
+            for batch in self._work:
                 yield self._harvest.take(batch)
         except RunIncompleteError as error:
             self._incomplete = error
@@ -191,7 +191,7 @@ class Extract:
             count += f", {now.batches_finished} of {now.batches} batches"
         bars.row("Results", done, documents, count)
         if self._stopping:
-            bars.row(STOPPING, 0, None, "")
+            bars.note = STOPPING
 
     def _again(self) -> str:
         """Say how to go on."""
@@ -211,7 +211,7 @@ class Extract:
             written = "" if rows is None else f"; {rows} rows written to {target}"
             click.echo(self._harvest.told(complete=lacking is None) + written, err=True)
         if lacking is None:
-            return self._harvest.verdict()
+            return self._harvest.verdict(path)
         reason = shown(" ".join(str(lacking).split()))
         if lacking.timed_out:
             raise CommandError(f"{reason}; {self._again()}", TIMED_OUT) from lacking

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ._again import shown
+from ._again import quoted, shown
 from ._out import file_json, lines, print_json
 from ._outcome import DONE, INCOMPLETE, CommandError
 
@@ -127,8 +127,11 @@ class Harvest:
         said += f", {copies} the same as others" if copies > 0 else ""
         return said + (f"; {self.from_journal} from the journal" if self.from_journal else "")
 
-    def verdict(self) -> int:
+    def verdict(self, journal: str) -> int:
         """Return the exit code, where the run itself is complete.
+
+        Args:
+            journal: the journal's path.
 
         Raises:
             CommandError: documents failed; it names some.
@@ -137,7 +140,9 @@ class Harvest:
             return DONE
         more = len(self.failed) - MOST_NAMED
         said = shown("; ".join(self.failed[:MOST_NAMED])) + (f"; and {more} more" * (more > 0))
-        text = f"{len(self.failed)} of {len(self.names)} documents failed: {said}"
+        again = quoted("extracta-rs", "journal", "retry", journal, "--failed")
+        text = f"{len(self.failed)} of {len(self.names)} documents failed: {said}; to pay and try"
+        text += f" again, free them with: {again}"
         raise CommandError(text, INCOMPLETE)
 
 

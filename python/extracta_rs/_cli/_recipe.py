@@ -135,6 +135,6 @@ def explained(made_of: str | Recipe, extraction_id: str, journal: Journal) -> It
             raise
         raise CommandError(
             f"{error}: extraction {extraction_id}, which {journal.path} has for this template, "
-            "is gone; begin with another --journal (all documents are then paid anew)",
+            "is gone, or of another account; begin with another --journal (which pays all anew)",
             FAILED,
         ) from error

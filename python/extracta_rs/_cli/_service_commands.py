@@ -61,8 +61,14 @@ def template_names(
     return [CompletionItem(name) for name in templates.names() if name.startswith(incomplete)]
 
 
-@click.command(cls=Command)
-@click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True))
+@click.command(cls=Command, ids=True)
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    type=click.Path(allow_dash=True),
+    metavar="[EXTRACTION_ID] FILES...",
+)
 @click.option("--extraction", metavar="ID", help="The extraction to process them with.")
 @click.option(
     "--template",
@@ -106,7 +112,8 @@ def extract(
     """Upload documents, wait for them, and show what was extracted.
 
     FILES are files, folders (with all that is in them, but no hidden files), patterns, or - for a
-    list on standard input. Name one of --extraction, --template, --fields and --model.
+    list on standard input. Name one of --extraction, --template, --fields and --model; an id that
+    begins with - may stand before the files as well.
 
     No document is paid twice: a journal knows what was uploaded, by extraction, name and content.
     Run the same command again whenever it ended early. To have documents processed anew, name
@@ -115,6 +122,9 @@ def extract(
     from ._extract import Wish, run_extract
     from ._recipe import recipe
 
+    if not any((extraction, template, fields, model)) and len(files[0]) > 1 and files[0][0] == "-":
+        extraction, files = files[0], files[1:]
+        click.get_current_context().params["files"] = files
     made_of = recipe(extraction, template, fields, model, language)
     options = {
         "timeout": timeout, "max_files_per_batch": batch_size, "concurrency": concurrency,
