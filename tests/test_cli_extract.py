@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -293,3 +294,18 @@ def test_a_state_folder_that_cannot_be_made(shell: Make) -> None:
     assert done.returncode == 2
     assert said(done).endswith("name a journal with --journal")
     assert sh.emulator.requests() == []
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_names_that_are_no_utf_8(shell: Make, locale: str) -> None:
+    sh = shell()
+    (sh.place / "in").mkdir()
+    try:
+        (sh.place / "in" / os.fsdecode(b"\xff\xe4.pdf")).write_bytes(b"%PDF odd")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    for words in ((), ("--json",), ("--out", "-")):
+        done = sh("extract", "in", "--template", "invoice", *words, *QUICK, LC_ALL=locale)
+        assert done.returncode == 0, done.stderr
+        assert "in/" in done.stdout or "file_name" in done.stdout
+    assert list(sh.uploads().values()) == [1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import sys
 from importlib.metadata import version
 
@@ -50,6 +51,8 @@ def run() -> int:
     except click.Abort:
         return INTERRUPTED
     except CommandError as error:
+        if error.exit_code == INTERRUPTED:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # One more must not spoil the advice.
         return complain(str(error), error.exit_code)
     except click.ClickException as error:
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
