@@ -133,6 +133,9 @@ def test_fields_of_a_file_and_of_a_model(shell: Make) -> None:
         assert (key, name, language) in {
             ("total", "fields", "German"), ("amount", "Bill", "English"),
         }  # fmt: skip
+    (sh.place / "fields.json").rename(sh.place / "renamed.json")
+    done = sh("extract", "in", "--fields", "renamed.json", "--language", "German", *QUICK)
+    assert done.returncode == 0, done.stderr
     assert sh.calls("createExtraction") == 2
     assert sh.uploads() == Counter({"0.pdf": 2})  # Two extractions: two results.
     template = json.loads(sh("templates", "show", "receipt", "--json").stdout)

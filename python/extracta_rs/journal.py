@@ -143,8 +143,8 @@ class Journal:
         """Return the id of the extraction that was kept for a template, or None.
 
         Args:
-            template: the arguments of `client.extractions.create`, in the vendor's shape; the
-                order of keys does not count.
+            template: the arguments of `client.extractions.create` in the vendor's shape, or
+                whatever of them shall tell one from another; the order of keys does not count.
 
         Raises:
             JournalError: the file cannot be read.

@@ -51,7 +51,7 @@ class Bars(Progress):
             transient=True,
             redirect_stdout=False,  # What goes to a pipe must not come to the terminal.
             redirect_stderr=False,
-            disable=not (sys.stderr.isatty() and os.environ.get("TERM") != "dumb"),
+            disable=not (sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")),
         )
         self._looking = False
 
@@ -72,6 +72,11 @@ class Bars(Progress):
         yield from super().get_renderables()
         if self.note:
             yield Text(self.note, "dim")
+
+    def stop(self) -> None:
+        """Take the bars away. Where there are none older releases of rich print an empty line."""
+        if not self.disable:
+            super().stop()
 
     @contextlib.contextmanager
     def aside(self) -> Iterator[None]:

@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import fields_from, templates
-from ..exceptions import NotFoundError
+from ..exceptions import NotFoundError, PermissionDeniedError
 from ._outcome import FAILED, CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from .. import Client, Journal
+
+
+LANGUAGE = "English"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +69,10 @@ def recipe(
         details |= {"language": language} if language else {}
         # By its name, since a newer release may word it in another way.
         return Recipe({"template": template, "language": details["language"]}, details)
-    details = of_file(fields) if fields is not None else of_model(str(model))
+    details = {"language": LANGUAGE, **(of_file(fields) if fields else of_model(str(model)))}
     details |= {"language": language} if language else {}
-    return Recipe(details, details)
+    # A file or a type with another name asks for the same.
+    return Recipe({key: value for key, value in details.items() if key != "name"}, details)
 
 
 def of_file(path: str) -> dict[str, Any]:
@@ -130,7 +134,7 @@ def explained(made_of: str | Recipe, extraction_id: str, journal: Journal) -> It
     """Say what to do where the extraction that the journal has is gone."""
     try:
         yield
-    except NotFoundError as error:
+    except (NotFoundError, PermissionDeniedError) as error:
         if isinstance(made_of, str):
             raise
         raise CommandError(
