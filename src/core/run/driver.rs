@@ -391,6 +391,11 @@ impl Driver {
     /// may have jumped ahead, and an absence that is believed too early is paid twice.
     fn seek(&mut self, row: Row, prepared: Vec<Prepared>) {
         let since = Instant::now();
+        log::info!(
+            target: "extracta_rs",
+            "the answer to an upload of {} was lost: it is looked for, for up to {:.0} s before it \
+             counts as not carried out", self.shared.target, self.options.settle.as_secs_f64()
+        );
         self.known.insert(row);
         self.lost.insert(row, Lost { since, prepared });
         self.look = Some((since, FIRST_LOOK));
