@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pytest
+from cli_tools import Shell, shells
 from flask import Flask, request
 from werkzeug.serving import make_server
 
@@ -382,3 +383,10 @@ def real_service() -> Iterator[Emulator]:
     """What stands for the real service where a cassette is recorded."""
     with Emulator(api_key="sk-live-0123456789", polls_until_finished=2) as emulator:
         yield emulator
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Callable[..., Shell]]:
+    """Make a place to run the command line in, with an emulator of its own."""
+    with shells(tmp_path) as make:
+        yield make

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from ._shared import Seconds, WaitOptions, seconds
@@ -13,6 +14,24 @@ if TYPE_CHECKING:
 
     from . import _core
     from .models import FileInput, RunResults
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgress:
+    """How far a run is.
+
+    Attributes:
+        bytes_uploaded: bytes of documents that were handed to the connection; less again where an
+            upload that surely was not carried out begins anew.
+        bytes_skipped: bytes of documents that need no upload: the journal has them.
+        batches: how many batches are in processing at the service, or were.
+        batches_finished: how many of these have results.
+    """
+
+    bytes_uploaded: int
+    bytes_skipped: int
+    batches: int
+    batches_finished: int
 
 
 def start_run(
@@ -58,8 +77,23 @@ class RunIterator:
             raise StopIteration
         return results
 
+    def progress(self) -> RunProgress:
+        """Return how far the run is; may be called on any thread."""
+        return RunProgress(*self._raw.progress())
+
+    def stop(self) -> None:
+        """Begin no upload any more, and let those under way end: then the iterator ends, too.
+
+        After `close` the next run must look whether an upload that was cut off was carried out;
+        after this it need not. May be called on any thread.
+        """
+        self._raw.stop()
+
     def close(self) -> None:
-        """Stop the run. The journal keeps where it stands; the next run goes on from there."""
+        """Stop the run at once.
+
+        The journal keeps where it stands; the next run goes on from there.
+        """
         self._raw.close()
 
 
@@ -77,6 +111,14 @@ class AsyncRunIterator:
         if results is None:
             raise StopAsyncIteration
         return results
+
+    def progress(self) -> RunProgress:
+        """Return how far the run is."""
+        return RunProgress(*self._raw.progress())
+
+    def stop(self) -> None:
+        """Begin no upload any more. See `RunIterator.stop`."""
+        self._raw.stop()
 
     async def aclose(self) -> None:
         """Stop the run. See `RunIterator.close`."""

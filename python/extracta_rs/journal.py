@@ -7,6 +7,8 @@ key and no secret, but the results of your documents.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias, get_args
 
@@ -14,7 +16,7 @@ from . import _core
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
 
     from .models import RunResults
@@ -137,6 +139,36 @@ class Journal:
                 last = row
                 yield self._raw.results(row, kind, resource, batch)
 
+    def extraction_of(self, template: Mapping[str, object]) -> str | None:
+        """Return the id of the extraction that was kept for a template, or None.
+
+        Args:
+            template: the arguments of `client.extractions.create` in the vendor's shape, or
+                whatever of them shall tell one from another; the order of keys does not count.
+
+        Raises:
+            JournalError: the file cannot be read.
+        """
+        return self._raw.template(_digest(template))
+
+    def keep_extraction(self, template: Mapping[str, object], extraction_id: str) -> str:
+        """Keep which extraction was created of a template, for `extraction_of`.
+
+        A run with another extraction would upload all documents again. The first one that is kept
+        stays: of two processes that create one at once, both then take the same.
+
+        Args:
+            template: as for `extraction_of`.
+            extraction_id: the extraction that was created.
+
+        Returns:
+            The id to go on with.
+
+        Raises:
+            JournalError: the file cannot be written.
+        """
+        return self._raw.keep_template(_digest(template), extraction_id)
+
     def retry(self, *, unknown: bool = False, failed: bool = False) -> int:
         """Free documents, so that the next run uploads them. That is paid anew.
 
@@ -199,3 +231,8 @@ class Journal:
 
     def __repr__(self) -> str:
         return f"Journal({self.path!r})"
+
+
+def _digest(template: Mapping[str, object]) -> str:
+    text = json.dumps(template, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -71,6 +71,8 @@ impl<S: std::hash::BuildHasher + Send + Sync> ResultSource for HashMap<String, A
 /// How an emulator behaves.
 #[derive(Clone)]
 pub struct Settings {
+    /// The port on 127.0.0.1; 0 for any that is free.
+    pub port: u16,
     /// The key that requests must carry.
     pub api_key: String,
     /// Where finished batches are announced; an `http://` URL.
@@ -97,6 +99,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            port: 0,
             api_key: "test-key".to_owned(),
             webhook_url: None,
             webhook_secret: "E_AI_K_test".to_owned(),
@@ -122,12 +125,12 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Starts a server on a free port of 127.0.0.1.
+    /// Starts a server on 127.0.0.1.
     ///
     /// # Errors
     /// `InvalidInput` for a webhook URL or secret that cannot be used; else what the system says.
     pub fn start(settings: Settings) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, settings.port))?;
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
         let runtime = Builder::new_multi_thread()
@@ -152,6 +155,12 @@ impl Emulator {
     /// The requests so far, in the order of their arrival; of very many only the latest.
     pub fn requests(&self) -> Vec<Recorded> {
         lock(&self.shared.requests).to_vec()
+    }
+
+    /// The requests from a number on, and the number of the first of them: they are counted from 0
+    /// since the start.
+    pub fn requests_from(&self, number: usize) -> (usize, Vec<Recorded>) {
+        lock(&self.shared.requests).from(number)
     }
 
     /// The faults to order.

@@ -145,6 +145,12 @@ impl<T: Weigh + Clone> Log<T> {
         self.items.iter().cloned().collect()
     }
 
+    /// The entries from a number on, and the number of the first of them.
+    pub(super) fn from(&self, number: usize) -> (usize, Vec<T>) {
+        let skipped = number.saturating_sub(self.forgotten).min(self.items.len());
+        (self.forgotten + skipped, self.items.iter().skip(skipped).cloned().collect())
+    }
+
     fn trim(&mut self) {
         while self.items.len() > MOST_ENTRIES || (self.weight > MOST_BYTES && self.items.len() > 1)
         {

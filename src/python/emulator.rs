@@ -25,11 +25,12 @@ struct Emulator {
 #[pymethods]
 impl Emulator {
     #[new]
-    #[pyo3(signature = (*, api_key, webhook_url, webhook_secret, processing_time,
+    #[pyo3(signature = (*, port, api_key, webhook_url, webhook_secret, processing_time,
                         polls_until_finished, show_batches, fail_files, seed, legacy_webhook, results))]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn new(
         py: Python<'_>,
+        port: u16,
         api_key: String,
         webhook_url: Option<String>,
         webhook_secret: String,
@@ -43,6 +44,7 @@ impl Emulator {
     ) -> PyResult<Self> {
         let raised = Raised::default();
         let settings = Settings {
+            port,
             api_key,
             webhook_url,
             webhook_secret,
@@ -87,6 +89,17 @@ impl Emulator {
         self.check_process()?;
         let requests = py.detach(|| self.inner.requests());
         requests.iter().map(|recorded| request(py, recorded)).collect()
+    }
+
+    fn requests_from<'py>(
+        &self,
+        py: Python<'py>,
+        number: usize,
+    ) -> PyResult<(usize, Vec<Bound<'py, PyDict>>)> {
+        self.check_process()?;
+        let (first, requests) = py.detach(|| self.inner.requests_from(number));
+        let requests: PyResult<_> = requests.iter().map(|recorded| request(py, recorded)).collect();
+        Ok((first, requests?))
     }
 
     fn deliveries<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {

@@ -19,7 +19,7 @@ use super::{errors, load};
 use crate::core::error::{Error, Result};
 use crate::core::journal::{self as core, Document, State};
 use crate::core::model::Target;
-use crate::core::run::{Finished, Run};
+use crate::core::run::{Finished, Run, Watch};
 
 /// A journal file.
 #[pyclass(frozen, module = "extracta_rs._core")]
@@ -156,6 +156,16 @@ impl Journal {
         Ok(results.map(|results| PyBytes::new(py, &results).unbind()))
     }
 
+    /// The extraction that was made of a template.
+    fn template(&self, py: Python<'_>, digest: &str) -> PyResult<Option<String>> {
+        self.with(py, |journal| journal.template(digest))
+    }
+
+    /// Keep which extraction was made of a template; the first one stays, and is returned.
+    fn keep_template(&self, py: Python<'_>, digest: &str, extraction_id: &str) -> PyResult<String> {
+        self.with(py, |journal| journal.keep_template(digest, extraction_id))
+    }
+
     /// Free the documents that may have been uploaded.
     fn retry_unknown(&self, py: Python<'_>) -> PyResult<u64> {
         self.with(py, core::Journal::retry_unknown)
@@ -188,6 +198,7 @@ fn told(document: Document) -> Told {
 /// A run at work; `next()` is a `Call`.
 #[pyclass(frozen, module = "extracta_rs._core")]
 pub(super) struct RunMany {
+    watch: Watch,
     run: Arc<tokio::sync::Mutex<Option<Inside<Run>>>>,
     returned: Returned<Result<Finished>>,
     stopped: CancellationToken,
@@ -202,15 +213,27 @@ impl RunMany {
         closed: CancellationToken,
         heard: Option<Arc<Heard>>,
     ) -> PyResult<Self> {
+        let watch = run.watch();
         let run = Inside::new(run, runtime::current(py)?);
         let run = Arc::new(tokio::sync::Mutex::new(Some(run)));
         let stopped = CancellationToken::new();
-        Ok(Self { run, returned: Returned::default(), stopped, closed, heard })
+        Ok(Self { watch, run, returned: Returned::default(), stopped, closed, heard })
     }
 }
 
 #[pymethods]
 impl RunMany {
+    /// Bytes uploaded, bytes that need no upload, batches at the service, batches with results.
+    fn progress(&self) -> (u64, u64, u64, u64) {
+        let progress = self.watch.progress();
+        (progress.uploaded, progress.skipped, progress.batches, progress.finished)
+    }
+
+    /// Begin no upload any more; the run ends when those under way have ended.
+    fn stop(&self) {
+        self.watch.stop();
+    }
+
     /// Stop the run, and what waits for it in other threads.
     fn close(&self) {
         self.stopped.cancel();

@@ -78,6 +78,18 @@ fn files_of_killed_runs_are_swept() -> Outcome {
 }
 
 #[test]
+fn a_template_keeps_the_extraction_that_was_first() -> Outcome {
+    let (folder, journal) = fresh("templates")?;
+    assert_eq!(journal.template("d")?, None);
+    assert_eq!(journal.keep_template("d", "-Oa")?, "-Oa");
+    assert_eq!(journal.keep_template("d", "-Ob")?, "-Oa");
+    assert_eq!(journal.template("d")?.as_deref(), Some("-Oa"));
+    assert_eq!(journal.template("e")?, None);
+    drop(journal);
+    Ok(std::fs::remove_dir_all(folder)?)
+}
+
+#[test]
 fn a_file_of_version_1_is_read() -> Outcome {
     let (folder, journal) = fresh("old")?;
     drop(journal);
@@ -89,6 +101,7 @@ fn a_file_of_version_1_is_read() -> Outcome {
     assert_eq!(finished.len(), 1);
     let results = journal.results(finished[0].0)?.unwrap_or_default();
     assert!(String::from_utf8(results)?.contains("1.50"));
+    assert_eq!(journal.keep_template("d", "-Oa")?, "-Oa", "it was brought up to date");
     drop(journal);
     Ok(std::fs::remove_dir_all(folder)?)
 }

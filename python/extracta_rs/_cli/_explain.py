@@ -16,16 +16,17 @@ from ._secret import webhook_secrets
 
 def run_explain(body: str, header: str, as_json: bool) -> int:
     """Explain a signature and return the exit code: 0 where it holds, 1 where it does not."""
-    content = _content(body)
+    raw = content(body)
     try:
-        report = explain_signature(content, _value(header), webhook_secrets())
+        report = explain_signature(raw, value(header), webhook_secrets())
     except ValueError as error:
         raise CommandError(str(error), USAGE) from error
     click.echo(json.dumps(dataclasses.asdict(report)) if as_json else _text(report))
     return 0 if report.valid else FAILED
 
 
-def _content(body: str) -> bytes:
+def content(body: str) -> bytes:
+    """Return the bytes of a body: of a file, or of standard input."""
     if body == "-":
         return sys.stdin.buffer.read()
     try:
@@ -39,7 +40,7 @@ def _content(body: str) -> bytes:
         raise CommandError(f"cannot read {body}: {error.strerror}", USAGE) from None
 
 
-def _value(header: str) -> str:
+def value(header: str) -> str:
     """Return the value of a header that may be a whole line."""
     name, colon, value = header.partition(":")
     return value if colon and name.strip().lower() == SIGNATURE_HEADER else header

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..journal import Journal
+from ._again import shown
 from ._outcome import USAGE, CommandError
 
 if TYPE_CHECKING:
@@ -69,11 +70,6 @@ def counted(counts: dict[str, int]) -> str:
     """Put counts into a line; the empty states are left out."""
     found = [f"{count} {state}" for state, count in counts.items() if count]
     return ", ".join(found) or "no documents"
-
-
-def shown(text: str) -> str:
-    """Keep a text from the service or a file name on its line, and the terminal as it is."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def finished(journal: Journal) -> Iterator[tuple[JournalDocument | None, Any, Any]]:

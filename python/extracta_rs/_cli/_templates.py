@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from .. import Client, templates
+from .. import templates
 from ._outcome import USAGE, CommandError
+from ._secret import connect
 
 
 def run_list(as_json: bool) -> None:
@@ -43,7 +44,7 @@ def run_create(name: str, title: str | None, language: str | None, as_json: bool
     template = _load(name)
     template["name"] = title or template["name"]
     template["language"] = language or template["language"]
-    with Client() as client:
+    with connect() as client:
         made = client.extractions.create(**template)
     if as_json:
         click.echo(json.dumps({"extraction_id": made.extraction_id, "name": template["name"]}))

@@ -229,6 +229,7 @@ class Emulator:
     `uniqueWords` are met most often in the file, else one that follows the `seed`.
 
     Args:
+        port: the port on 127.0.0.1; 0 takes any that is free.
         api_key: the key that requests must carry.
         webhook_url: where finished batches are announced, an "http://" URL; a delivery that fails
             is repeated up to three times.
@@ -248,12 +249,13 @@ class Emulator:
         legacy_webhook: whether announcements are of the generation without `event`.
 
     Raises:
-        ValueError: a negative time or count.
+        ValueError: a negative time or count, or no such port.
     """
 
     def __init__(
         self,
         *,
+        port: int = 0,
         api_key: str = "test-key",
         webhook_url: str | None = None,
         webhook_secret: str = "E_AI_K_test",  # noqa: S107  a secret for tests only
@@ -269,6 +271,9 @@ class Emulator:
             raise ValueError("polls_until_finished must not be negative")
         if not 0 <= _seconds(processing_time) < float("inf"):
             raise ValueError("processing_time must be a number of seconds >= 0")
+        if not 0 <= port < 2**16:
+            raise ValueError("port must be from 0 to 65535")
+        self._port = port
         self._api_key = api_key
         self._webhook_url = webhook_url
         self._webhook_secret = webhook_secret
@@ -329,6 +334,7 @@ class Emulator:
         if self._started is not None and not self._started.is_stopped():
             raise RuntimeError("the emulator is running")
         self._started = _core.Emulator(
+            port=self._port,
             api_key=self._api_key,
             webhook_url=self._webhook_url,
             webhook_secret=self._webhook_secret,

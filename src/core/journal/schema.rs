@@ -19,7 +19,8 @@ pub(super) const APPLICATION_ID: i64 = 0x4578_7472;
 ///
 /// A document without a batch is to be uploaded; `error` tells why the last try was refused.
 /// Times are milliseconds since 1970.
-pub(super) const STEPS: &[&str] = &["
+pub(super) const STEPS: &[&str] = &[
+    "
     CREATE TABLE batches (
         id INTEGER PRIMARY KEY,
         kind TEXT NOT NULL,
@@ -70,4 +71,12 @@ pub(super) const STEPS: &[&str] = &["
         modified INTEGER NOT NULL,
         sha256 TEXT NOT NULL
     ) WITHOUT ROWID;
-"];
+",
+    "
+    -- The extraction that was made of a template, so that the next run takes the same one.
+    CREATE TABLE templates (
+        digest TEXT PRIMARY KEY,
+        target TEXT NOT NULL
+    ) WITHOUT ROWID;
+",
+];

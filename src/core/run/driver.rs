@@ -91,7 +91,7 @@ impl Driver {
         files: Vec<Planned>,
         closed: CancellationToken,
     ) -> Result<()> {
-        let deadline = self.deadline;
+        let (deadline, stop) = (self.deadline, self.shared.watch.stop.clone());
         let worked = async {
             self.settle_the_past().await?;
             self.work(files).await
@@ -100,6 +100,7 @@ impl Driver {
             biased;
             outcome = worked => Some(outcome),
             () = closed.cancelled() => Some(Err(Error::Closed("the client was closed"))),
+            () = stop.cancelled() => Some(Ok(())),
             () = until(deadline) => None,
         };
         // An upload that is cut off would have to be looked for: those under way may end.
@@ -253,10 +254,14 @@ impl Driver {
     }
 
     async fn stands(&mut self, prepared: Prepared, admitted: Admitted) -> Result<()> {
+        let size = prepared.new.size;
         if let Some(row) = admitted.batch {
+            self.shared.watch.skip(size);
             return self.look_at(row, vec![prepared]).await;
         }
-        if !self.ready.iter().any(|other| other.document == prepared.document) {
+        if self.ready.iter().any(|other| other.document == prepared.document) {
+            self.shared.watch.skip(size);
+        } else {
             self.ready.push_back(prepared);
         }
         Ok(())
@@ -331,6 +336,7 @@ impl Driver {
 
     fn wait_for(&mut self, row: Row, key: BatchKey) {
         self.known.insert(row);
+        self.shared.watch.batch();
         self.many.add([key.clone()]);
         self.waiting.insert(key, row);
     }
@@ -369,6 +375,7 @@ impl Driver {
             Ok(answer) => {
                 let json = answer.json;
                 self.shared.blocking(move |shared| shared.journal.finished(row, &json)).await?;
+                self.shared.watch.finished();
                 self.tell(Told::Finished { row, key: key.clone(), from_journal: false });
             }
             Err(error) if seek::ends_the_run(&error) => return Err(error),
@@ -384,6 +391,11 @@ impl Driver {
     /// may have jumped ahead, and an absence that is believed too early is paid twice.
     fn seek(&mut self, row: Row, prepared: Vec<Prepared>) {
         let since = Instant::now();
+        log::info!(
+            target: "extracta_rs",
+            "the answer to an upload of {} was lost: it is looked for, for up to {:.0} s before it \
+             counts as not carried out", self.shared.target, self.options.settle.as_secs_f64()
+        );
         self.known.insert(row);
         self.lost.insert(row, Lost { since, prepared });
         self.look = Some((since, FIRST_LOOK));

@@ -2,13 +2,14 @@
 //! process, the next run with the same journal goes on, and nothing is uploaded twice.
 //!
 //! `intake` reads the files, `send` uploads, `seek` looks for uploads whose answer was lost (`look`
-//! decides), `driver` holds them together.
+//! decides), `driver` holds them together; `watch` tells how far it is.
 
 mod driver;
 mod intake;
 pub mod look;
 mod seek;
 mod send;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::driver::{Driver, Told};
 pub use self::intake::Planned;
+pub use self::watch::{Progress, Watch};
 use super::api::Client;
 use super::error::{Error, Result};
 use super::journal::{Journal, NewDocument, Owner, Row};
@@ -55,6 +57,7 @@ pub struct Run {
     pending: Option<Told>,
     told: UnboundedReceiver<Told>,
     journal: Journal,
+    watch: Watch,
     _driver: JoinSet<()>,
 }
 
@@ -67,6 +70,7 @@ struct Shared {
     target: Target,
     /// Cancelled when no upload shall be tried again.
     stopping: CancellationToken,
+    watch: Watch,
 }
 
 impl Shared {
@@ -113,12 +117,14 @@ impl Run {
         let (tell, told) = unbounded_channel();
         let mut driver = JoinSet::new();
         let kept = journal.clone();
+        let watch = Watch::default();
+        let watched = watch.clone();
         driver.spawn(async move {
             let opened = blocking(move || Ok((Arc::new(journal.begin()?), journal))).await;
             let outcome = match opened {
                 Ok((owner, journal)) => {
                     let stopping = CancellationToken::new();
-                    let shared = Shared { client, journal, owner, target, stopping };
+                    let shared = Shared { client, journal, owner, target, stopping, watch };
                     Driver::new(shared, options, tell.clone()).run(files, closed).await
                 }
                 Err(error) => Err(error),
@@ -128,7 +134,13 @@ impl Run {
                 let _ = tell.send(Told::Failed(error));
             }
         });
-        Ok(Self { pending: None, told, journal: kept, _driver: driver })
+        Ok(Self { pending: None, told, journal: kept, watch: watched, _driver: driver })
+    }
+
+    /// A handle to see how far it is, and to stop it.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        self.watch.clone()
     }
 
     /// The next batch that has results, as they finish; `None` when all are handed over. What

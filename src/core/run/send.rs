@@ -66,10 +66,13 @@ fn unchanged(mut group: Vec<Prepared>) -> (Vec<Prepared>, Option<Prepared>) {
 
 async fn upload(shared: &Shared, row: Row, group: Vec<Prepared>) -> Result<Outcome> {
     let files: Vec<_> = group.iter().map(|prepared| prepared.upload.clone()).collect();
+    let sending = shared.watch.upload(group.iter().map(|prepared| prepared.new.size).sum());
     let mut pause = FIRST_PAUSE;
     loop {
-        let error = match shared.client.upload(&shared.target, None, &files, None).await {
+        let follow = Some(sending.follow());
+        let error = match shared.client.upload(&shared.target, None, &files, follow).await {
             Ok(answer) => {
+                sending.done();
                 let key = answer.key.clone();
                 let batch_id = key.batch_id.clone();
                 let kept = shared
@@ -89,6 +92,7 @@ async fn upload(shared: &Shared, row: Row, group: Vec<Prepared>) -> Result<Outco
             shared.blocking(move |shared| shared.journal.lost(row, &note)).await?;
             return Ok(Outcome::Lost(row, group));
         }
+        sending.undone();
         if !(retry::is_transient(&error) && retry::surely_refused(&error)) {
             let note = error.to_string();
             shared.blocking(move |shared| shared.journal.release(row, Some(&note))).await?;

@@ -93,6 +93,17 @@ impl Journal {
         })
     }
 
+    /// Keeps which extraction was made of a template; the first that was kept stays, and is
+    /// returned.
+    pub fn keep_template(&self, digest: &str, extraction_id: &str) -> Result<String> {
+        self.write(|transaction| {
+            let sql = "INSERT OR IGNORE INTO templates VALUES (?, ?)";
+            transaction.execute(sql, [digest, extraction_id])?;
+            let sql = "SELECT target FROM templates WHERE digest = ?";
+            transaction.query_row(sql, [digest], |row| row.get(0))
+        })
+    }
+
     /// Notes documents that are to be processed; tells where each stands.
     pub fn admit(&self, target: &Target, documents: &[NewDocument]) -> Result<Vec<Admitted>> {
         self.write(|transaction| {

@@ -78,6 +78,14 @@ impl Journal {
         })
     }
 
+    /// The extraction that was made of a template.
+    pub fn template(&self, digest: &str) -> Result<Option<String>> {
+        self.read(|connection| {
+            let sql = "SELECT target FROM templates WHERE digest = ?";
+            connection.prepare_cached(sql)?.query_row([digest], |row| row.get(0)).optional()
+        })
+    }
+
     /// The results of a batch: the vendor's bytes.
     pub fn results(&self, row: Row) -> Result<Option<Vec<u8>>> {
         self.read(|connection| {
