@@ -56,11 +56,26 @@ class Snippet:
         return bool(re.search(r"^(async )?def test_", self.code, re.M))
 
     def module(self) -> str:
-        """Return it as a module: what waits outside of functions does so in one."""
+        """Return it as a module: what a notebook shows is printed, what it awaits is awaited."""
+        lines = self.code.splitlines(keepends=True)
+        for shown in reversed(self._shown()):
+            first, last = shown.lineno - 1, shown.end_lineno or shown.lineno
+            text = "".join(lines[first:last]).rstrip("\n")
+            lines[first:last] = [f"print({text})\n"]
+        code = "".join(lines)
         if not self.waits_outside:
-            return self.code
-        body = textwrap.indent(self.code, "    ")
+            return code
+        body = textwrap.indent(code, "    ")
         return f"import asyncio\n\n\nasync def main() -> None:\n{body}\n\nasyncio.run(main())\n"
+
+    def _shown(self) -> list[ast.Expr]:
+        """Return the lines that are but a value, as the last ones of a notebook's cells."""
+        return [
+            line
+            for line in ast.parse(self.code).body
+            if isinstance(line, ast.Expr)
+            and isinstance(line.value, ast.Name | ast.Attribute | ast.Subscript)
+        ]
 
 
 def blocks(page: Path) -> Iterator[tuple[str, str, str, bool]]:
