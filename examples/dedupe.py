@@ -11,7 +11,7 @@ neither. See docs/webhook-security.md.
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -56,7 +56,7 @@ CREATE TABLE IF NOT EXISTS bookings (
 
 
 @contextmanager
-def transaction() -> Iterator[sqlite3.Connection]:
+def transaction() -> Generator[sqlite3.Connection, None, None]:
     """Open the database for one transaction; unless it comes to its end, nothing is kept."""
     with closing(sqlite3.connect(database, timeout=30, isolation_level=None)) as db:
         db.execute("BEGIN IMMEDIATE")

@@ -40,8 +40,3 @@ def test_the_commands_are_real(tmp_path: Path) -> None:
     for command in commands:
         done = subprocess.run([COMMAND, *command.split()], cwd=tmp_path, check=False)
         assert done.returncode == 0, command
-
-
-def test_the_program_compiles() -> None:
-    (program,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.M | re.S)
-    compile(program, "docs/journal.md", "exec")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -243,3 +245,9 @@ def test_only_the_command_line_needs_click_and_rich() -> None:
     for path in PACKAGE.rglob("*.py"):
         if "_cli" not in path.parts:
             assert not re.search(r"^\s*(import|from) (click|rich)\b", path.read_text("utf-8"), re.M)
+
+
+def test_a_blocking_client_is_there_without_asyncio() -> None:
+    program = "import sys; from extracta_rs import Client; print('asyncio' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert said.stdout.split() == [b"False"]

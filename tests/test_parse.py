@@ -5,14 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import pickle
-import re
-import sys
-import types
 from dataclasses import dataclass, make_dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
-from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import pytest
@@ -321,21 +317,6 @@ def test_amounts_are_read_back_however_they_are_written(
 ) -> None:
     written = f"{number:,.2f}".translate(str.maketrans(",.", marks))
     assert read(Decimal, around.format(written)) == number
-
-
-def test_the_program_of_the_document_runs(tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
-    text = (Path(__file__).parent.parent / "docs" / "schemas.md").read_text(encoding="utf-8")
-    [program] = re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
-    (tmp_path / "invoice.pdf").write_bytes(b"%PDF-1.7")
-    result = {"number": "7", "issued": "-", "lines": [{"text": "a", "amount": "1"}]}
-    with Emulator(results={"invoice.pdf": {**result, "total": "801,89 €"}}) as emulator:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setenv("EXTRACTA_API_KEY", emulator.api_key)
-        monkeypatch.setenv("EXTRACTA_BASE_URL", emulator.base_url)
-        module = types.ModuleType("schemas_program")
-        monkeypatch.setitem(sys.modules, "schemas_program", module)  # pydantic looks there
-        exec(compile(program, "schemas.md", "exec"), vars(module))  # the program under test
-    assert capsys.readouterr().out == "invoice.pdf 801.89\n"
 
 
 def test_run_parses_on_both_faces_and_looks_at_the_type_before_it_uploads() -> None:

@@ -9,7 +9,6 @@ import json
 import math
 import os
 import random
-import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -529,34 +528,6 @@ def test_many_batches_of_a_real_run_make_one_file(emulator: Emulator, tmp_path: 
     assert frame["error"].is_null().to_list() == [True] * 3 + [False] + [True] * 3
     assert len(pl.read_csv(tmp_path / "waited.csv")) == 7
     assert len((tmp_path / "run.jsonl").read_text("utf-8").splitlines()) == 7
-
-
-def test_the_programs_of_the_page_run(tmp_path: Path) -> None:
-    text = (Path(__file__).parent.parent / "docs/tables.md").read_text("utf-8")
-    programs = re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
-    assert len(programs) == 2
-    answer = {"total": "1", "items": [{"description": "bolt"}, {"description": "nut"}]}
-    with Emulator(results={"invoice.pdf": answer}) as emulator:
-        with Client(emulator.api_key, base_url=emulator.base_url) as client:
-            made = client.extractions.create("n", fields=[{"key": "total", "description": "d"}])
-        (tmp_path / "invoice.pdf").write_bytes(b"%PDF")
-        environment = {
-            **os.environ,
-            "EXTRACTA_API_KEY": emulator.api_key,
-            "EXTRACTA_BASE_URL": emulator.base_url,
-        }
-        said = ""
-        for program in programs:
-            done = subprocess.run(
-                [sys.executable, "-c", program.replace("<extraction id>", made.extraction_id)],
-                cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
-            )  # fmt: skip
-            assert (done.returncode, done.stderr) == (0, "")
-            said += done.stdout
-    assert "bolt" in said
-    assert said.endswith("1 invoices\n")
-    assert (tmp_path / "items.csv").read_text("utf-8-sig").count("\n") == 3
-    assert len(pl.read_parquet(tmp_path / "invoices.parquet")) == 1
 
 
 @pytest.mark.parametrize(

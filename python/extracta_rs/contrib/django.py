@@ -102,9 +102,8 @@ def webhook(
             answer = await view(request, event, *args, **kwargs)
             return HttpResponse(status=204) if answer is None else answer
 
-        exempt: Callable[Concatenate[HttpRequest, P], Any] = csrf_exempt(
-            receive_async if iscoroutinefunction(view) else receive
-        )
+        chosen: Any = receive_async if iscoroutinefunction(view) else receive
+        exempt: Callable[Concatenate[HttpRequest, P], Any] = csrf_exempt(chosen)
         return exempt
 
     return decorate

@@ -95,4 +95,5 @@ def pandas_frame(columns: dict[str, Values]) -> pandas.DataFrame:
         nested = kind.name in ("list", "struct")
         dtype = "object" if nested else _NULLABLE.get(kind.name, "string")
         series[name] = pd.Series(conformed(values, kind), dtype=dtype)
-    return pd.DataFrame(series)
+    frame: pandas.DataFrame = pd.DataFrame(series)
+    return frame
