@@ -8,8 +8,9 @@ import gc
 import logging
 import socket
 import ssl
+import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,10 @@ BUSY = b"HTTP/1.1 429 No\r\nretry-after: 30\r\ncontent-length: 0\r\n\r\n"
 UPLOAD = 32 << 20
 SPACING = 1.0
 AT_ONCE = 0.2
-PHASES = ["connecting", "handshake", "line", "gate", "sending", "headers", "body", "pause"]
+PHASES = [
+    "connecting", "handshake", "line", "gate", "sending", "sending encrypted", "headers", "body",
+    "pause",
+]  # fmt: skip
 
 
 def sockets() -> int:
@@ -87,7 +91,7 @@ class Server:
         self.open += 1
         self.talks.add(asyncio.current_task())
         try:
-            if self.tls and self.healthy:
+            if self.tls and (self.healthy or self.phase != "handshake"):
                 await writer.start_tls(self.tls)
             while await self.talk(reader, writer):
                 pass
@@ -96,8 +100,11 @@ class Server:
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
+            # Not closed: that of TLS takes its time.
+            writer.transport.abort()
+            with contextlib.suppress(ConnectionError, ssl.SSLError):
+                await writer.wait_closed()
             self.open -= 1
-            writer.close()
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer a request; whether there may be another one."""
@@ -115,7 +122,7 @@ class Server:
             writer.write(HEAD % len(body) + body)
             self.reached.set()
             return True
-        if self.phase == "sending":
+        if self.phase.startswith("sending"):
             await reader.readexactly(1000)
             self.reached.set()
             await self.drain.wait()  # Until then the client cannot be done sending.
@@ -131,7 +138,7 @@ class Server:
 async def serving(phase: str, tmp_path: Path) -> AsyncIterator[tuple[Server, AsyncClient]]:
     server = Server(phase)
     scheme, bundle = "http", None
-    if phase == "handshake":
+    if phase in ("handshake", "sending encrypted"):
         authority = trustme.CA()
         server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("127.0.0.1").configure_cert(server.tls)
@@ -151,6 +158,13 @@ async def serving(phase: str, tmp_path: Path) -> AsyncIterator[tuple[Server, Asy
             yield server, client
     finally:
         await server.end()
+
+
+@contextlib.contextmanager
+def stalled() -> Iterator[str]:
+    """Listen and accept nothing: what is sent fills the system's buffers."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
 async def by_cancel(call: Awaitable[object], ready: Awaitable[object]) -> None:
@@ -207,7 +221,7 @@ def test_a_cancelled_call_ends_and_the_client_goes_on(
                 assert first
                 await first
                 before = sockets()
-            if phase == "sending":
+            if phase.startswith("sending"):
                 call: Any = client.extractions.upload("x", ("a.pdf", bytes(UPLOAD)))
             elif phase == "gate":
                 call = client.extractions.results("x", "b")
@@ -215,6 +229,9 @@ def test_a_cancelled_call_ends_and_the_client_goes_on(
                 call = client.credits()
             reached = server.is_waited_for if phase == "connecting" else server.reached.is_set
             await end(call, hold(reached) if end is by_cancel else asyncio.sleep(0))
+            if phase in ("connecting", "handshake", "headers", "body"):
+                # Its end of the connection is closed, whatever the server does.
+                await hold(lambda: sockets() <= before + server.open)
             server.drain.set()
             assert phase == "connecting" or server.reached.is_set()
             assert server.requests == (phase not in ("connecting", "handshake"))
@@ -243,6 +260,19 @@ def test_a_cancelled_call_ends_and_the_client_goes_on(
 
     with quiet(caplog):
         asyncio.run(main())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it lasts as long as the server")
+def test_an_upload_that_a_server_does_not_read_leaves_no_connection() -> None:
+    async def main() -> None:
+        with stalled() as url:
+            before = sockets()
+            async with AsyncClient("key", base_url=url, timeout=1.0) as client:
+                call = client.extractions.upload("x", ("a.pdf", bytes(UPLOAD)))
+                await by_cancel(call, hold(lambda: sockets() > before))
+                await hold(lambda: sockets() == before)
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("what", ["wait", "wait_many", "run_many"])

@@ -19,6 +19,9 @@ use crate::core::stats::Counters;
 /// Below the 5 s after which a Node.js server closes an idle connection: a request that meets the
 /// closing would leave its outcome unknown.
 const IDLE: Duration = Duration::from_secs(4);
+/// What the system takes at most is some 24 days.
+#[cfg(any(target_os = "android", target_os = "linux"))]
+const LONGEST_STALL: Duration = Duration::from_secs(24 * 60 * 60);
 const PROXIES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 
 /// The client of reqwest's, and the address it is for.
@@ -39,6 +42,10 @@ pub(super) fn client(
         .pool_idle_timeout(IDLE)
         .tcp_nodelay(true)
         .user_agent(user_agent(config)?);
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    {
+        builder = builder.tcp_user_timeout(stall(config));
+    }
     if let Some(proxy) = &config.proxy {
         builder = builder.proxy(parse_proxy("proxy", proxy)?);
     } else if reach.loopback {
@@ -49,6 +56,14 @@ pub(super) fn client(
     let builder = trust(builder, config, &reach)?;
     let client = builder.build().map_err(|error| cannot_build(&error))?;
     Ok((client, server))
+}
+
+/// How long the system keeps what it shall send and the service does not read, also for an upload that
+/// was given up: what was handed to the system is sent, or fails to be, before a connection ends.
+#[cfg(any(target_os = "android", target_os = "linux"))]
+fn stall(config: &Config) -> Duration {
+    let timeouts = &config.options.timeouts;
+    timeouts.write.unwrap_or(timeouts.total).min(LONGEST_STALL)
 }
 
 fn cannot_build(error: &reqwest::Error) -> Error {
