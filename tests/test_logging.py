@@ -23,9 +23,8 @@ LEVELS = {
     "error": "ERROR", "exception": "ERROR",
 }  # fmt: skip
 RUST = re.compile(r'\blog::(\w+)!\(\s*target: "extracta_rs",\s*"((?:[^"\\]|\\.)*)"', re.S)
-CALLS = re.compile(
-    r"(?<![.\w])_?log(?:ger)?\.(?:debug|info|warning|error|exception|critical|log)\("
-)
+METHODS = "debug|info|warning|error|exception|critical|log"
+CALLS = re.compile(rf"(?<![.\w])_?log(?:ger)?\.(?:{METHODS})\(")
 PYTHON = re.compile(r'\b_log\.(\w+)\(\s*"([^"]*)"')
 SECRET = "SECRET-WORD-55"
 
@@ -48,12 +47,7 @@ def emitted() -> list[tuple[str, str]]:
     for path in (ROOT / "python").rglob("*.py"):
         source = path.read_text(encoding="utf-8")
         messages = PYTHON.findall(source)
-        assert len(messages) == len(
-            re.findall(
-                r"(?<![.\w])_?log(?:ger)?\.(?:debug|info|warning|error|exception|critical|log)\(",
-                source,
-            )
-        ), path
+        assert len(messages) == len(CALLS.findall(source)), path
         found += messages
     return [(LEVELS[level], shape(message)) for level, message in found]
 
