@@ -164,14 +164,14 @@ impl Http {
         let call = ask.endpoint.call();
         let url = self.url(ask.endpoint)?;
         let mut request = reqwest::Request::new(ask.endpoint.verb.method(), url);
+        let link = self.link(ask.options, matches!(body, Body::Multipart(_)));
+        let upload = self.load(&mut request, body, link.as_ref())?;
         let flight = Flight::begin(self, ask).await;
         let headers = request.headers_mut();
         for (name, value) in ask.options.headers.iter().chain(flight.headers()) {
             headers.insert(name, value.clone());
         }
         headers.insert(AUTHORIZATION, self.authorization.clone());
-        let link = self.link(ask.options, matches!(body, Body::Multipart(_)));
-        let upload = self.load(&mut request, body, link.as_ref())?;
         // Boxed, for it is large and thousands of waits would hold it while they only wait.
         let exchange = Box::pin(self.exchange(ask, request, link.as_deref(), &flight.seen));
         let result = if let Some(link) = &link {
