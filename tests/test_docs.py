@@ -169,3 +169,12 @@ def test_programs_in_docstrings_are_python() -> None:
     for path in (ROOT / "python").rglob("*.py"):
         for program in re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.S):
             compile(textwrap.dedent(program), str(path), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+def test_the_reference_has_every_public_name() -> None:
+    pages = (ROOT / "docs" / "reference").glob("*.md")
+    shown = set(re.findall(r"^::: (\S+)$", "".join(p.read_text("utf-8") for p in pages), re.M))
+    shown |= {name.replace(".models.", ".") for name in shown}
+    for name in set(extracta_rs.__all__) - {"__version__", "SIGNATURE_HEADER"}:
+        home = getattr(extracta_rs, name).__module__
+        assert {f"extracta_rs.{name}", home} & shown, f"{name} is not in the reference"

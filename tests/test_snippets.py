@@ -75,7 +75,7 @@ def run(snippet: Snippet, place: Path) -> Ran:
         file.write_text(snippet.module().replace(PLACE, repr(made)), encoding="utf-8")
         by_pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider"] if snippet.has_tests else []
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-X", "dev", *by_pytest, file.name],
+            [sys.executable, "-W", "error", *by_pytest, file.name],
             cwd=place,
             env={
                 **os.environ,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 import json
-import os
 import re
 import subprocess
 import sys
@@ -101,25 +99,6 @@ def test_links_lead_to_headings() -> None:
             file, _, heading = target.partition("#")
             assert not file or (DOCS / file).exists(), target
             assert not heading or heading in headings, target
-
-
-def test_the_cells_of_the_page_run(service: Emulator) -> None:
-    cells = re.findall(r"^```python\n(.*?)^```$", NOTEBOOKS, re.M | re.S)
-    assert len(cells) == 2
-    # As IPython does: await at the top level, in one loop.
-    source = "".join(cells)
-    compile(source, "docs/notebooks.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    body = "".join(f"    {line}\n" for line in source.splitlines())
-    program = f"import asyncio\nasync def cell():\n{body}    print(results.files[0].status)\n"
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", f"{program}asyncio.run(cell())"],
-        env={**os.environ},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.stdout, done.stderr) == ("processed\n", "")
-    assert [r.path for r in service.requests()].count("/uploadFiles") == 2
 
 
 def test_the_limits_of_the_page() -> None:
