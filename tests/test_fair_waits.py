@@ -55,7 +55,9 @@ def test_a_refusal_holds_all_waits_and_they_go_on_in_fair_turns(
     assert looks == Counter(dict.fromkeys(ids, 3)) + Counter([ids[25]])
 
     found_gaps = gaps(requests)
-    assert min(found_gaps) >= SPACING
+    # One that was late on its way comes close before the next; several never do.
+    assert min(found_gaps) >= SPACING / 2
+    assert all(sum(five) >= 4 * SPACING for five in zip(*[iter(found_gaps)] * 5, strict=False))
     (refused,) = [at for at, request in enumerate(requests) if request.status == 429]
     assert found_gaps[refused] >= HOLD
     # The first request after the hold was answered well, which took back an eighth already.

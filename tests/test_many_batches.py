@@ -47,7 +47,7 @@ def test_one_look_takes_the_place_of_many_polls(
     assert 2 <= ticks <= 40
 
 
-@pytest.mark.extracta_emulator(processing_time=0.5, show_batches=False)
+@pytest.mark.extracta_emulator(polls_until_finished=2, show_batches=False)
 def test_without_a_list_each_batch_is_asked_for(
     face: Any, extraction_id: str, extracta_client: Client, extracta_emulator: Emulator
 ) -> None:

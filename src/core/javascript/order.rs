@@ -80,7 +80,7 @@ impl<'a> Tracker<'a> {
         self.plan
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn see(&mut self, event: &Event<'a>, reader: &Reader<'a>) {
         match event {
             Event::Key(key) => self.key(key, reader.start()),
@@ -94,7 +94,7 @@ impl<'a> Tracker<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn key(&mut self, key: &Text<'a>, offset: usize) {
         match key.plain() {
             Some(plain) => self.member(plain.as_bytes(), offset),
@@ -107,7 +107,7 @@ impl<'a> Tracker<'a> {
         self.member(&key.decode(), offset);
     }
 
-    #[inline]
+    #[inline(always)]
     fn member(&mut self, key: &[u8], offset: usize) {
         self.members.push(hash(key) << 32 | offset as u64);
         if key.first().is_some_and(u8::is_ascii_digit) && array_index(key).is_some() {

@@ -287,7 +287,7 @@ impl<'a> Reader<'a> {
         Ok(Some(Event::EndArray))
     }
 
-    #[inline]
+    #[inline(always)]
     fn key(&mut self) -> Next<'a> {
         self.start = self.at;
         let Ok(raw) = self.string() else { return Err(self.error) };
@@ -308,7 +308,7 @@ impl<'a> Reader<'a> {
         Ok(Some(event))
     }
 
-    #[inline]
+    #[inline(always)]
     fn string(&mut self) -> Result<&'a str, Refusal> {
         let bytes = self.text.as_bytes();
         let start = self.at + 1;

@@ -45,7 +45,7 @@ impl<'a, S: Sink> Writer<'a, S> {
     }
 
     /// Writes the event that `reader` has just read.
-    #[inline]
+    #[inline(always)]
     pub(super) fn write(&mut self, event: &Event<'a>, reader: &Reader<'a>) {
         let ends = matches!(event, Event::EndArray | Event::EndObject);
         if self.comma && !ends {
@@ -80,13 +80,13 @@ impl<'a, S: Sink> Writer<'a, S> {
         self.flush();
     }
 
-    #[inline]
+    #[inline(always)]
     fn start(&mut self, bracket: u8) {
         self.push(bracket);
         self.comma = false;
     }
 
-    #[inline]
+    #[inline(always)]
     fn string(&mut self, text: Text<'a>, start: usize) {
         if text.plain().is_some() {
             self.copy(start, text.raw().len() + 2);
@@ -127,7 +127,7 @@ impl<'a, S: Sink> Writer<'a, S> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, byte: u8) {
         if self.filled == self.block.len() {
             self.flush();
@@ -139,7 +139,7 @@ impl<'a, S: Sink> Writer<'a, S> {
     }
 
     /// Writes bytes of the text as they stand there.
-    #[inline]
+    #[inline(always)]
     fn copy(&mut self, start: usize, len: usize) {
         let rest = self.text.get(start..).unwrap_or_default();
         let room = self.block.get_mut(self.filled..).unwrap_or_default();
