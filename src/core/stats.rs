@@ -200,6 +200,11 @@ impl Guard {
         gauge(counters).fetch_add(1, Relaxed);
         Self { counters: counters.clone(), gauge }
     }
+
+    /// What it counts in.
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
 }
 
 impl Drop for Guard {

@@ -15,6 +15,7 @@ mod journal;
 mod limits;
 #[cfg(feature = "journal")]
 mod lost;
+mod observe;
 mod pace;
 mod seeds;
 mod v8;

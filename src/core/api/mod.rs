@@ -20,7 +20,7 @@ use super::limit::{Gate, Turn};
 use super::model::{BatchAnswer, BatchKey, Kind, Target, UploadAnswer, describe};
 use super::poll::{Watches, delivered};
 use super::retry::{self, Repeat};
-use super::stats::Stats;
+use super::stats::{Counters, Stats};
 use super::upload::{Multipart, Progress, Upload};
 use endpoints as at;
 
@@ -173,18 +173,17 @@ impl Client {
     /// Asks for the results with a single request: a failed poll is the waiter's to judge.
     pub(crate) async fn poll(&self, turn: Turn, key: &BatchKey) -> Result<BatchAnswer> {
         let body = results_body(key, None)?;
-        self.shared.http.counters.polled();
         let kind = key.target.kind;
         let endpoint = at::waiting(kind, at::results(kind));
-        read_results(key, &self.send_in_turn(turn, endpoint, &body).await?)
+        let answer = self.send_in_turn(turn, endpoint, &body, Counters::polled).await?;
+        read_results(key, &answer)
     }
 
     /// Looks at a template with a single request, in the place of many for results.
     pub(crate) async fn sweep(&self, turn: Turn, target: &Target) -> Result<Bytes> {
         let body = json!({ target.kind.id_key(): target.id });
-        self.shared.http.counters.swept();
         let endpoint = at::waiting(target.kind, at::view(target.kind));
-        Ok(self.send_in_turn(turn, endpoint, &body).await?.body)
+        Ok(self.send_in_turn(turn, endpoint, &body, Counters::swept).await?.body)
     }
 
     /// Uploads files as a new batch, or into an existing one. Starts paid work.
@@ -286,10 +285,17 @@ impl Client {
         turn.run(http.send(place, ask, body)).await
     }
 
-    async fn send_in_turn(&self, turn: Turn, endpoint: Endpoint, body: &Value) -> Result<Answer> {
+    async fn send_in_turn(
+        &self,
+        turn: Turn,
+        endpoint: Endpoint,
+        body: &Value,
+        count: fn(&Counters),
+    ) -> Result<Answer> {
         let http = &self.shared.http;
         let ask = Ask { endpoint, attempt: 1, options: &self.options };
         let place = http.place(ask).await?;
+        count(&http.counters);
         turn.run(http.send(place, ask, Body::Json(body.to_string().into()))).await
     }
 

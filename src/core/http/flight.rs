@@ -1,7 +1,7 @@
 //! A request under way: counted, logged, and told to whoever observes it, however it ends. One that
 //! is dropped half-way (cancelled, past a deadline) has ended, too.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::HeaderMap;
@@ -12,7 +12,7 @@ use crate::core::config::ApiKey;
 use crate::core::error::{Call, Error, Result};
 use crate::core::headers::Header;
 use crate::core::observe::{Asked, Begun, Ended, shown};
-use crate::core::stats::{CANCELLED, Counters, Guard, kind};
+use crate::core::stats::{CANCELLED, Guard, kind};
 
 /// What has been seen of an answer; nothing is kept where nobody observes.
 pub(super) struct Seen(Option<Mutex<Head>>);
@@ -46,8 +46,7 @@ impl Seen {
 
 pub(super) struct Flight {
     call: Call,
-    counters: Arc<Counters>,
-    _under_way: Guard,
+    under_way: Guard,
     begun: Option<Begun>,
     started: Instant,
     landed: bool,
@@ -73,8 +72,7 @@ impl Flight {
         let seen = Seen(begun.is_some().then(Mutex::default));
         Self {
             call: ask.endpoint.call(),
-            _under_way: http.counters.begin(),
-            counters: http.counters.clone(),
+            under_way: http.counters.begin(),
             begun,
             started: Instant::now(),
             landed: false,
@@ -103,7 +101,7 @@ impl Flight {
                 );
                 // What an answer is not was counted where it was seen.
                 if !matches!(error, Error::Format { .. }) {
-                    self.counters.failed(error);
+                    self.under_way.counters().failed(error);
                 }
             }
         }
@@ -112,7 +110,7 @@ impl Flight {
     fn land(&mut self, failure: impl FnOnce() -> Option<(&'static str, String)>) -> Duration {
         let took = self.started.elapsed();
         self.landed = true;
-        self.counters.ended(took);
+        self.under_way.counters().ended(took);
         if let Some(begun) = self.begun.take() {
             let head = self.seen.lock().map(|mut head| std::mem::take(&mut *head));
             let Head { status, headers, received } = head.unwrap_or_default();
@@ -125,7 +123,7 @@ impl Flight {
 impl Drop for Flight {
     fn drop(&mut self) {
         if !self.landed {
-            self.counters.cancelled();
+            self.under_way.counters().cancelled();
             self.land(|| Some((CANCELLED, "given up before it had ended".to_owned())));
         }
     }
