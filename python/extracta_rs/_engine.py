@@ -36,8 +36,7 @@ class Status:
         retry_after: seconds after which another look is worth while: what the service asked for,
             what the limiter will let through, or what suits the time that has passed. 0.0 once it
             is finished. It is never 0.0 before.
-        age: seconds since the service told this; None where nothing is known. 0.0 or little more
-            says that this look brought it.
+        age: seconds since the service told this; 0.0: within this look; None: nothing is known.
         problem: why the service could not be asked (a broken connection, 429, 5xx), or None. It
             will pass: what does not is raised.
     """

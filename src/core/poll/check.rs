@@ -46,7 +46,7 @@ pub struct Checked {
     pub status: Option<String>,
     /// Its files, counted.
     pub counts: Option<Counts>,
-    /// How old that knowledge is; `None`: nothing is known.
+    /// How old that knowledge is; zero: this look brought it; `None`: nothing is known.
     pub age: Option<Duration>,
     /// When to look again; zero once it is finished.
     pub retry_after: Duration,
@@ -73,7 +73,7 @@ pub async fn check(
     waited: Duration,
     max_wait: Duration,
 ) -> Result<Checked> {
-    let look = Look { client: &client, key: &key, waited };
+    let look = Look { client: &client, key: &key, waited, began: Instant::now() };
     if look.plan() == Plan::Nothing {
         return Ok(look.told(Next::Interval, None));
     }
@@ -109,6 +109,7 @@ struct Look<'a> {
     client: &'a Client,
     key: &'a BatchKey,
     waited: Duration,
+    began: Instant,
 }
 
 impl Look<'_> {
@@ -176,7 +177,10 @@ impl Look<'_> {
         };
         Checked {
             finished: false,
-            age: seen.as_ref().map(|seen| now.duration_since(seen.at)),
+            age: seen.as_ref().map(|seen| {
+                // What came within this look is as fresh as can be.
+                if seen.at >= self.began { Duration::ZERO } else { now.duration_since(seen.at) }
+            }),
             counts: seen.as_ref().and_then(|seen| seen.counts),
             status: seen.and_then(|seen| seen.status),
             retry_after,
