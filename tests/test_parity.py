@@ -38,7 +38,7 @@ NOT_AWAITED = {
     "explain_signature", "with_options", "stats",
 }  # fmt: skip
 ON_LOOP = " | AsyncIterable[BatchRef | str]"
-FUNCTIONS = ["upload_files", "get_batch_results", "poll_batch"]
+FUNCTIONS = ["upload_files", "get_batch_results", "poll_batch", "submit", "check", "fetch"]
 pairs = pytest.mark.parametrize(("blocking", "twin"), PAIRS, ids=lambda face: face.__name__)
 
 
@@ -132,7 +132,7 @@ def test_both_kinds_of_resource_have_the_same_verbs() -> None:
     assert verbs == set(public(_sync.Classifications))
     assert {
         *("create", "view", "update", "delete", "delete_batch", "delete_files"),
-        *("upload", "results", "wait", "wait_many", "run", "run_many"),
+        *("upload", "submit", "results", "wait", "wait_many", "run", "run_many"),
     } <= verbs
     for verb in verbs - {"create", "update"}:
         ours = [
@@ -164,8 +164,10 @@ def test_module_functions_have_twins(name: str) -> None:
     assert returned(blocking) == returned(twin)
     assert inspect.iscoroutinefunction(twin)
     assert not inspect.iscoroutinefunction(blocking)
-    method = {"upload_files": "upload", "get_batch_results": "results", "poll_batch": "wait"}[name]
-    assert signature(blocking) == signature(getattr(_sync.Extractions, method))[1:]
+    methods = {"upload_files": "upload", "get_batch_results": "results", "poll_batch": "wait"}
+    method = methods.get(name, name)
+    owner = _sync.Client if name in ("check", "fetch") else _sync.Extractions
+    assert signature(blocking) == signature(getattr(owner, method))[1:]
 
 
 def test_no_module_function_without_a_twin() -> None:

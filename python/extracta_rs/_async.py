@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from . import _core
 from ._base import BaseClient
+from ._engine import Status, check_unlabelled, checking, fetching, labelled, token_of
 from ._runs import AsyncRunIterator, start_run
 from ._shared import (
     Seconds,
@@ -146,6 +147,33 @@ class AsyncExtractions:
         uploaded = UploadedFile._load_all(answer.get("files"))
         return AsyncBatch(
             extraction_id=extraction_id, batch_id=new_id, files=uploaded, _client=self._client
+        )
+
+    async def submit(
+        self,
+        extraction_id: str,
+        files: FileInput | Iterable[FileInput],
+        *,
+        idempotency_label: str | None = None,
+        journal: Journal | str | os.PathLike[str] | None = None,
+        first_try: bool = False,
+        settle_time: Seconds = 60.0,
+        timeout: Seconds | None = 300.0,
+    ) -> str:
+        """Upload under a label and return the token. See `Extractions.submit`."""
+        if idempotency_label is None:
+            check_unlabelled(journal)
+            return (await self.upload(extraction_id, files)).token()
+        return await labelled(
+            self._raw,
+            "extraction",
+            extraction_id,
+            files,
+            idempotency_label,
+            journal,
+            first_try,
+            settle_time,
+            timeout,
         )
 
     async def results(
@@ -339,6 +367,33 @@ class AsyncClassifications:
             _client=self._client,
         )
 
+    async def submit(
+        self,
+        classification_id: str,
+        files: FileInput | Iterable[FileInput],
+        *,
+        idempotency_label: str | None = None,
+        journal: Journal | str | os.PathLike[str] | None = None,
+        first_try: bool = False,
+        settle_time: Seconds = 60.0,
+        timeout: Seconds | None = 300.0,
+    ) -> str:
+        """Upload under a label and return the token. See `Classifications.submit`."""
+        if idempotency_label is None:
+            check_unlabelled(journal)
+            return (await self.upload(classification_id, files)).token()
+        return await labelled(
+            self._raw,
+            "classification",
+            classification_id,
+            files,
+            idempotency_label,
+            journal,
+            first_try,
+            settle_time,
+            timeout,
+        )
+
     async def results(
         self, classification_id: str, batch_id: str, *, file_id: str | None = None
     ) -> BatchResults:
@@ -449,6 +504,39 @@ class AsyncClient(BaseClient):
     async def credits(self) -> int:
         """Return how many credits are left. See `Client.credits`."""
         return await self._raw.credits()
+
+    async def submit(
+        self,
+        extraction_id: str,
+        files: FileInput | Iterable[FileInput],
+        *,
+        idempotency_label: str | None = None,
+        journal: Journal | str | os.PathLike[str] | None = None,
+        first_try: bool = False,
+        settle_time: Seconds = 60.0,
+        timeout: Seconds | None = 300.0,
+    ) -> str:
+        """Upload to an extraction under a label. See `AsyncExtractions.submit`."""
+        return await self.extractions.submit(
+            extraction_id,
+            files,
+            idempotency_label=idempotency_label,
+            journal=journal,
+            first_try=first_try,
+            settle_time=settle_time,
+            timeout=timeout,
+        )
+
+    async def check(
+        self, token: str | BatchRef, *, waited: Seconds = 0.0, max_wait: Seconds = 0.0
+    ) -> Status:
+        """Look once at a batch, without waiting for it. See `Client.check`."""
+        text = token_of(token)
+        return Status._load(text, await checking(self._raw, text, waited, max_wait))
+
+    async def fetch(self, token: str | BatchRef) -> BatchResults:
+        """Fetch the results of a batch. See `Client.fetch`."""
+        return await fetching(self._raw, token_of(token))
 
     def resume(self, token: str | BatchRef) -> AsyncBatch:
         """Return the batch that a token names, to wait on it; see `Client.resume`.

@@ -9,6 +9,7 @@ from typing import (
     Generic,
     Literal,
     Protocol,
+    TypeAlias,
     TypeVar,
     final,
     overload,
@@ -24,6 +25,9 @@ from .webhooks import SignatureReason
 
 _T = TypeVar("_T")
 _Options = tuple[float | None, float, float, float]
+Checked: TypeAlias = tuple[
+    bool, str | None, tuple[int, int, int] | None, float, float | None, Exception | None
+]
 
 __all__ = [
     "VENDOR_BASE_URL",
@@ -37,12 +41,16 @@ __all__ = [
     "WaitMany",
     "__version__",
     "batch_token",
+    "check",
     "check_wait",
     "explain_signature",
+    "fetch",
     "finish_emulator_calls",
+    "original_name",
     "read_batch_token",
     "sign",
     "stringify",
+    "submit",
     "unwrap_webhook",
     "verify_signature",
 ]
@@ -251,6 +259,27 @@ class Client:
         options: _Options,
     ) -> RunMany: ...
 
+def submit(
+    client: Client,
+    kind: str,
+    resource_id: str,
+    files: FileInput | Iterable[FileInput],
+    label: str,
+    journal: Journal | None,
+    first_try: bool,
+    settle_time: float,
+    timeout: float | None,
+) -> Call[str]: ...
+def check(
+    client: Client,
+    kind: str,
+    resource_id: str,
+    batch_id: str,
+    waited: float,
+    max_wait: float,
+) -> Call[Checked]: ...
+def fetch(client: Client, kind: str, resource_id: str, batch_id: str) -> Call[BatchResults]: ...
+def original_name(name: str) -> str: ...
 def check_wait(options: _Options, on_progress: Callable[..., object] | None) -> None: ...
 def batch_token(kind: str, resource_id: str, batch_id: str) -> str: ...
 def read_batch_token(token: str) -> tuple[str, str, str]: ...

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ._base import BaseClient
+    from ._engine import Status
     from ._shared import Seconds
-    from .models import BatchResults, FileInput
+    from .journal import Journal
+    from .models import BatchRef, BatchResults, FileInput
 
 _C = TypeVar("_C", bound="BaseClient")
 _clients: dict[tuple[type, str | None, str | None], BaseClient] = {}
@@ -110,3 +112,69 @@ async def poll_batch_async(
         backoff=backoff,
         on_progress=on_progress,
     )
+
+
+def submit(
+    extraction_id: str,
+    files: FileInput | Iterable[FileInput],
+    *,
+    idempotency_label: str | None = None,
+    journal: Journal | str | os.PathLike[str] | None = None,
+    first_try: bool = False,
+    settle_time: Seconds = 60.0,
+    timeout: Seconds | None = 300.0,
+) -> str:
+    """Upload under a label with a client from the environment; see `Extractions.submit`."""
+    return _default(Client).extractions.submit(
+        extraction_id,
+        files,
+        idempotency_label=idempotency_label,
+        journal=journal,
+        first_try=first_try,
+        settle_time=settle_time,
+        timeout=timeout,
+    )
+
+
+def check(token: str | BatchRef, *, waited: Seconds = 0.0, max_wait: Seconds = 0.0) -> Status:
+    """Look once at a batch with a client from the environment; see `Client.check`."""
+    return _default(Client).check(token, waited=waited, max_wait=max_wait)
+
+
+def fetch(token: str | BatchRef) -> BatchResults:
+    """Fetch the results of a batch with a client from the environment; see `Client.fetch`."""
+    return _default(Client).fetch(token)
+
+
+async def submit_async(
+    extraction_id: str,
+    files: FileInput | Iterable[FileInput],
+    *,
+    idempotency_label: str | None = None,
+    journal: Journal | str | os.PathLike[str] | None = None,
+    first_try: bool = False,
+    settle_time: Seconds = 60.0,
+    timeout: Seconds | None = 300.0,
+) -> str:
+    """Upload under a label with a client from the environment; see `Extractions.submit`."""
+    return await _default(AsyncClient).extractions.submit(
+        extraction_id,
+        files,
+        idempotency_label=idempotency_label,
+        journal=journal,
+        first_try=first_try,
+        settle_time=settle_time,
+        timeout=timeout,
+    )
+
+
+async def check_async(
+    token: str | BatchRef, *, waited: Seconds = 0.0, max_wait: Seconds = 0.0
+) -> Status:
+    """Look once at a batch with a client from the environment; see `Client.check`."""
+    return await _default(AsyncClient).check(token, waited=waited, max_wait=max_wait)
+
+
+async def fetch_async(token: str | BatchRef) -> BatchResults:
+    """Fetch the results of a batch with a client from the environment; see `Client.fetch`."""
+    return await _default(AsyncClient).fetch(token)

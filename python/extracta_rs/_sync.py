@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from . import _core
 from ._base import BaseClient
+from ._engine import Status, check_unlabelled, checking, fetching, labelled, token_of
 from ._runs import RunIterator, start_run
 from ._shared import (
     Seconds,
@@ -222,6 +223,69 @@ class Extractions:
         return Batch(
             extraction_id=extraction_id, batch_id=new_id, files=uploaded, _client=self._client
         )
+
+    def submit(
+        self,
+        extraction_id: str,
+        files: FileInput | Iterable[FileInput],
+        *,
+        idempotency_label: str | None = None,
+        journal: Journal | str | os.PathLike[str] | None = None,
+        first_try: bool = False,
+        settle_time: Seconds = 60.0,
+        timeout: Seconds | None = 300.0,
+    ) -> str:
+        """Upload files as one new batch and return its token. This starts paid processing.
+
+        It does not wait for results: `client.check(token)` looks, `client.fetch(token)` brings
+        them, in any process. A second `submit` with the same label returns the first one's token
+        instead of uploading again, so that a worker that died between its upload and its commit
+        finds what it did. The label's mark (`xr-`, 20 hexadecimal digits, `-`) goes before the
+        names of the files; `original_name` takes it off.
+
+        Without a journal the label is looked for among the extraction's batches before
+        anything is uploaded: a request for each batch, each `min_poll_spacing` apart. Where the
+        service shows no list of batches that cannot be told, and nothing is uploaded.
+
+        Args:
+            extraction_id: the extraction to process them with.
+            files: one file or an iterable of files, as for `upload`; with a label no two of the
+                same name, with a journal file objects must be seekable.
+            idempotency_label: a text of yours that names this piece of work, such as a task's id
+                without the number of the try. None: every call uploads.
+            journal: a `Journal`, or the path of one, that the workers share: it answers at once.
+            first_try: whether you know that nobody submitted this label before; then nothing is
+                looked for. With a journal it is not needed.
+            settle_time: seconds that the service may take to show an upload; only then its absence
+                counts.
+            timeout: seconds to look for an earlier upload in all; None for no limit. The upload
+                itself is not limited.
+
+        Returns:
+            The token of the batch: a short JSON text without secrets.
+
+        Raises:
+            UploadOutcomeUnknownError: an upload may have been carried out, and what the service
+                shows does not tell. `retry_after` says whether another `submit` may find out.
+            ValueError: there are no files, two of one name, or the label is empty.
+            OSError: a file cannot be read.
+            JournalError: the journal cannot be read or written.
+            APIError: the service refused it: nothing was uploaded.
+        """
+        if idempotency_label is None:
+            check_unlabelled(journal)
+            return (self.upload(extraction_id, files)).token()
+        return labelled(
+            self._raw,
+            "extraction",
+            extraction_id,
+            files,
+            idempotency_label,
+            journal,
+            first_try,
+            settle_time,
+            timeout,
+        ).wait()
 
     def results(
         self, extraction_id: str, batch_id: str, *, file_id: str | None = None
@@ -585,6 +649,69 @@ class Classifications:
             _client=self._client,
         )
 
+    def submit(
+        self,
+        classification_id: str,
+        files: FileInput | Iterable[FileInput],
+        *,
+        idempotency_label: str | None = None,
+        journal: Journal | str | os.PathLike[str] | None = None,
+        first_try: bool = False,
+        settle_time: Seconds = 60.0,
+        timeout: Seconds | None = 300.0,
+    ) -> str:
+        """Upload files as one new batch and return its token. This starts paid processing.
+
+        It does not wait for results: `client.check(token)` looks, `client.fetch(token)` brings
+        them, in any process. A second `submit` with the same label returns the first one's token
+        instead of uploading again, so that a worker that died between its upload and its commit
+        finds what it did. The label's mark (`xr-`, 20 hexadecimal digits, `-`) goes before the
+        names of the files; `original_name` takes it off.
+
+        Without a journal the label is looked for among the classification's batches before
+        anything is uploaded: a request for each batch, each `min_poll_spacing` apart. Where the
+        service shows no list of batches that cannot be told, and nothing is uploaded.
+
+        Args:
+            classification_id: the classification to process them with.
+            files: one file or an iterable of files, as for `upload`; with a label no two of the
+                same name, with a journal file objects must be seekable.
+            idempotency_label: a text of yours that names this piece of work, such as a task's id
+                without the number of the try. None: every call uploads.
+            journal: a `Journal`, or the path of one, that the workers share: it answers at once.
+            first_try: whether you know that nobody submitted this label before; then nothing is
+                looked for. With a journal it is not needed.
+            settle_time: seconds that the service may take to show an upload; only then its absence
+                counts.
+            timeout: seconds to look for an earlier upload in all; None for no limit. The upload
+                itself is not limited.
+
+        Returns:
+            The token of the batch: a short JSON text without secrets.
+
+        Raises:
+            UploadOutcomeUnknownError: an upload may have been carried out, and what the service
+                shows does not tell. `retry_after` says whether another `submit` may find out.
+            ValueError: there are no files, two of one name, or the label is empty.
+            OSError: a file cannot be read.
+            JournalError: the journal cannot be read or written.
+            APIError: the service refused it: nothing was uploaded.
+        """
+        if idempotency_label is None:
+            check_unlabelled(journal)
+            return (self.upload(classification_id, files)).token()
+        return labelled(
+            self._raw,
+            "classification",
+            classification_id,
+            files,
+            idempotency_label,
+            journal,
+            first_try,
+            settle_time,
+            timeout,
+        ).wait()
+
     def results(
         self, classification_id: str, batch_id: str, *, file_id: str | None = None
     ) -> BatchResults:
@@ -786,6 +913,72 @@ class Client(BaseClient):
     def credits(self) -> int:
         """Return how many credits are left."""
         return self._raw.credits().wait()
+
+    def submit(
+        self,
+        extraction_id: str,
+        files: FileInput | Iterable[FileInput],
+        *,
+        idempotency_label: str | None = None,
+        journal: Journal | str | os.PathLike[str] | None = None,
+        first_try: bool = False,
+        settle_time: Seconds = 60.0,
+        timeout: Seconds | None = 300.0,
+    ) -> str:
+        """Upload to an extraction under a label. See `Extractions.submit`."""
+        return self.extractions.submit(
+            extraction_id,
+            files,
+            idempotency_label=idempotency_label,
+            journal=journal,
+            first_try=first_try,
+            settle_time=settle_time,
+            timeout=timeout,
+        )
+
+    def check(
+        self, token: str | BatchRef, *, waited: Seconds = 0.0, max_wait: Seconds = 0.0
+    ) -> Status:
+        """Look once at a batch, without waiting for it.
+
+        One request at most, and none where the limiter (`min_poll_spacing`) admits none now: then
+        the last known state is returned, and when to come back. Where three or more batches of an
+        extraction are looked at by this client, one look at the extraction serves all of them.
+
+        Args:
+            token: what `submit` or `Batch.token()` gave, or a reference to a batch.
+            waited: seconds since the upload, where you know: `retry_after` grows with them, from
+                `min_poll_spacing` to 15 s. This client counts from its own first look.
+            max_wait: the most seconds to stand in line at the limiter. Waits of the same client
+                (`wait_many`, ...) stand there, too: with 0.0 they may always be first.
+
+        Returns:
+            What is known; `finished` only where the service answered so.
+
+        Raises:
+            ValueError: that is no token of a batch.
+            NotFoundError: there is no such batch.
+            AuthenticationError: the key is wrong.
+        """
+        text = token_of(token)
+        return Status._load(text, checking(self._raw, text, waited, max_wait).wait())
+
+    def fetch(self, token: str | BatchRef) -> BatchResults:
+        """Fetch the results of a batch, in one request that takes its turn at the limiter.
+
+        Where this client's `check` has just found the batch finished, none is needed.
+
+        Args:
+            token: what `submit` or `Batch.token()` gave, or a reference to a batch.
+
+        Returns:
+            The results as they are now; `finished` tells whether they are complete.
+
+        Raises:
+            ValueError: that is no token of a batch.
+            NotFoundError: there is no such batch.
+        """
+        return fetching(self._raw, token_of(token)).wait()
 
     def resume(self, token: str | BatchRef) -> Batch:
         """Return the batch that a token names, to wait on it.

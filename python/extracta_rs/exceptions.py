@@ -191,6 +191,7 @@ class UploadOutcomeUnknownError(ExtractaError):
         extraction_id: the extraction that they were sent to, or None.
         classification_id: the classification that they were sent to, or None.
         batch_id: the batch that they were to be added to, or None for a new one.
+        retry_after: seconds after which `submit` with the same label may find out, or None.
     """
 
     def __init__(
@@ -202,6 +203,7 @@ class UploadOutcomeUnknownError(ExtractaError):
         extraction_id: str | None = None,
         classification_id: str | None = None,
         batch_id: str | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(text)
         self.file_names = file_names or []
@@ -209,6 +211,7 @@ class UploadOutcomeUnknownError(ExtractaError):
         self.extraction_id = extraction_id
         self.classification_id = classification_id
         self.batch_id = batch_id
+        self.retry_after = retry_after
 
 
 class WaitTimeoutError(ExtractaError, TimeoutError):

@@ -117,6 +117,14 @@ pub enum Error {
         /// Why the outcome is unknown.
         cause: Box<Error>,
     },
+    /// What the service shows does not tell what became of an upload.
+    #[error("{reason}")]
+    Undecided {
+        /// What is missing.
+        reason: &'static str,
+        /// When another look may tell; `None`: none will.
+        retry_after: Option<Duration>,
+    },
     /// A batch was not finished by the deadline.
     #[error(
         "batch {} of {} was not finished after {:.1} s{}; it goes on at the service: \
@@ -172,11 +180,16 @@ pub struct Unfinished {
 }
 
 impl Error {
-    /// How long the service asked to wait before the next request.
+    /// How long the service asked to wait before the next request, or how long to wait before
+    /// looking for a lost upload again.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Status { retry_after, .. } => *retry_after,
+            Self::Status { retry_after, .. } | Self::Undecided { retry_after, .. } => *retry_after,
+            Self::UploadOutcomeUnknown { cause, .. } => match &**cause {
+                cause @ Self::Undecided { .. } => cause.retry_after(),
+                _ => None,
+            },
             _ => None,
         }
     }

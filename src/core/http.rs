@@ -154,6 +154,11 @@ impl Http {
         place.map_err(|_| Error::Closed("the client is closed"))
     }
 
+    /// Whether `place` would wait.
+    pub(crate) fn is_full(&self) -> bool {
+        self.under_way.available_permits() == 0
+    }
+
     /// Sends one request, once.
     pub(crate) async fn send(
         &self,

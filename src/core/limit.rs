@@ -14,12 +14,17 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::error::Result;
 use super::pace::{Load, Pace};
 
+/// Nobody is told to come back later than this: who was told before may have gone for good.
+const FURTHEST: Duration = Duration::from_secs(900);
+
 /// Lets one request through at a time, first come, first served, at its pace.
 #[derive(Debug)]
 pub struct Gate {
     /// Held by whose turn it is; the others stand in line.
     line: Arc<Mutex<()>>,
     pace: Lock<Pace>,
+    /// The last moment that was promised to somebody who does not stand in line.
+    promised: Lock<Option<Instant>>,
     off: bool,
 }
 
@@ -35,7 +40,44 @@ impl Gate {
     /// A gate with this least spacing; zero lets everything through, whatever the answers.
     #[must_use]
     pub fn new(least: Duration) -> Self {
-        Self { line: Arc::default(), pace: Lock::new(Pace::new(least)), off: least.is_zero() }
+        let pace = Lock::new(Pace::new(least));
+        Self { line: Arc::default(), pace, promised: Lock::default(), off: least.is_zero() }
+    }
+
+    /// The spacing now.
+    #[must_use]
+    pub fn spacing(&self) -> Duration {
+        if self.off { Duration::ZERO } else { self.pace().spacing() }
+    }
+
+    /// Leave to send a request now; `None` where others stand in line or the spacing has not
+    /// passed. Waits for nothing.
+    #[must_use]
+    pub fn try_turn(self: &Arc<Self>) -> Option<Turn> {
+        if self.off {
+            return Some(Turn { gate: self.clone(), place: None });
+        }
+        let place = self.line.clone().try_lock_owned().ok()?;
+        let open = self.pace().next().is_none_or(|next| next <= Instant::now());
+        open.then(|| Turn { gate: self.clone(), place: Some(place) })
+    }
+
+    /// How long until a request is likely to be let through. Each who asks is told a moment of
+    /// their own, one spacing behind the last, so that they do not all come back at once.
+    #[must_use]
+    pub fn promise(&self) -> Duration {
+        if self.off {
+            return Duration::ZERO;
+        }
+        let now = Instant::now();
+        let (next, spacing) = {
+            let pace = self.pace();
+            (pace.next().unwrap_or(now).max(now), pace.spacing())
+        };
+        let mut promised = self.promised.lock().unwrap_or_else(PoisonError::into_inner);
+        let mine = promised.map_or(next, |last| next.max(last + spacing)).min(next + FURTHEST);
+        *promised = Some(mine);
+        mine.duration_since(now)
     }
 
     /// Stands in line until the next request may go out.

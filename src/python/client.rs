@@ -50,7 +50,7 @@ impl Client {
         Ok((core.with_options(Arc::new(options)), heard))
     }
 
-    fn call<T, F>(
+    pub(super) fn call<T, F>(
         &self,
         py: Python<'_>,
         operation: impl FnOnce(api::Client) -> F,

@@ -19,6 +19,7 @@ import_exception!(extracta_rs.exceptions, AuthenticationError);
 import_exception!(extracta_rs.exceptions, BadRequestError);
 import_exception!(extracta_rs.exceptions, ClientClosedError);
 import_exception!(extracta_rs.exceptions, ConfigurationError);
+import_exception!(extracta_rs.exceptions, ExtractaError);
 import_exception!(extracta_rs.exceptions, JournalError);
 import_exception!(extracta_rs.exceptions, NotFoundError);
 import_exception!(extracta_rs.exceptions, PermissionDeniedError);
@@ -40,6 +41,7 @@ pub(super) fn to_python(py: Python<'_>, error: Error) -> PyErr {
 
 fn convert(py: Python<'_>, error: Error) -> PyResult<PyErr> {
     let text = error.to_string();
+    let retry_after = error.retry_after();
     match error {
         Error::Config { .. } => Ok(ConfigurationError::new_err(text)),
         Error::Input(_) => Ok(PyValueError::new_err(text)),
@@ -55,7 +57,7 @@ fn convert(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             fields.set_item("request_sent", sent)?;
             raise::<APITimeoutError>(py, &text, &fields)
         }
-        Error::Status { call, status, message, body, retry_after } => {
+        Error::Status { call, status, message, body, .. } => {
             let fields = fields_of(py, call)?;
             fields.set_item("status_code", status)?;
             fields.set_item("message", message)?;
@@ -69,8 +71,10 @@ fn convert(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             fields.set_item("body", body)?;
             raise::<ResponseFormatError>(py, &text, &fields)
         }
+        Error::Undecided { .. } => Ok(ExtractaError::new_err(text)),
         Error::UploadOutcomeUnknown { target, batch_id, file_names, sha256, cause } => {
             let fields = PyDict::new(py);
+            fields.set_item("retry_after", retry_after.map(|wait| wait.as_secs_f64()))?;
             let (extraction_id, classification_id) = ids(&target);
             fields.set_item("extraction_id", extraction_id)?;
             fields.set_item("classification_id", classification_id)?;

@@ -14,6 +14,7 @@ mod convert;
 mod deliver;
 #[cfg(feature = "emulator")]
 mod emulator;
+mod engine;
 mod errors;
 mod explain;
 mod file;
@@ -47,6 +48,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(waiting::read_batch_token, module)?)?;
     module.add_function(wrap_pyfunction!(arguments::check_wait, module)?)?;
     module.add_class::<file::FileResult>()?;
+    engine::register(module)?;
     webhook::register(module)?;
     unwrapped::register(module)?;
     module.add_function(wrap_pyfunction!(explain::explain_signature, module)?)?;

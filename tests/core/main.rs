@@ -6,6 +6,8 @@
 mod decisions;
 #[cfg(feature = "emulator")]
 mod emulator;
+#[cfg(feature = "journal")]
+mod engine;
 mod exact;
 mod explain;
 mod gate;

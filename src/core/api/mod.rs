@@ -18,7 +18,7 @@ use super::error::{Error, Result};
 use super::http::{Answer, Ask, Body, Endpoint, Http, Verb};
 use super::limit::{Gate, Turn};
 use super::model::{BatchAnswer, BatchKey, Kind, Target, UploadAnswer, describe};
-use super::poll::{Watches, delivered};
+use super::poll::{Checks, Watches, delivered};
 use super::retry::{self, Repeat};
 use super::stats::{Counters, Stats};
 use super::upload::{Multipart, Progress, Upload};
@@ -36,6 +36,7 @@ struct Shared {
     gate: Arc<Gate>,
     max_connections: usize,
     watches: Watches,
+    checks: Checks,
 }
 
 impl Client {
@@ -47,6 +48,7 @@ impl Client {
                 gate: Arc::new(Gate::new(config.min_poll_spacing)),
                 max_connections: config.max_connections,
                 watches: Watches::default(),
+                checks: Checks::default(),
             }),
             options: Arc::new(config.options.clone()),
         })
@@ -160,6 +162,16 @@ impl Client {
         &self.shared.watches
     }
 
+    /// What single looks have shown.
+    pub(crate) fn checks(&self) -> &Checks {
+        &self.shared.checks
+    }
+
+    /// Whether another request would have to wait for a connection.
+    pub(crate) fn is_full(&self) -> bool {
+        self.shared.http.is_full()
+    }
+
     /// How many requests may be under way at once.
     pub(crate) fn max_connections(&self) -> usize {
         self.shared.max_connections
@@ -207,6 +219,7 @@ impl Client {
         if let Ok(answer) = &outcome {
             self.shared.http.counters.uploaded(files.len());
             self.shared.watches.uploaded(&answer.key, delivered::file_ids(&answer.json));
+            self.shared.checks.forget(&answer.key);
         }
         match outcome {
             Err(error) if !retry::surely_refused(&error) => {

@@ -75,6 +75,33 @@ impl BatchAnswer {
     }
 }
 
+/// How many files of a batch an answer shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// All of them.
+    pub files: usize,
+    /// Those in a final state.
+    pub done: usize,
+    /// Those whose processing failed.
+    pub failed: usize,
+}
+
+impl BatchAnswer {
+    /// The status at the top of the answer, and its files counted, where it shows them.
+    #[must_use]
+    pub fn summary(&self) -> (Option<String>, Option<Counts>) {
+        // It was read once before.
+        let Ok(shape) = serde_json::from_slice::<Shape>(&self.json) else { return (None, None) };
+        let top = shape.status.as_deref().map(state);
+        let counts = shape.files.map(|files| Counts {
+            files: files.len(),
+            done: files.iter().filter(|file| file.finished(top)).count(),
+            failed: files.iter().filter(|file| file.status.as_deref() == Some("failed")).count(),
+        });
+        (shape.status, counts)
+    }
+}
+
 impl Shape {
     fn finished(&self) -> bool {
         let top = self.status.as_deref().map(state);

@@ -5,6 +5,6 @@
 mod batch;
 mod target;
 
-pub use batch::{BatchAnswer, UploadAnswer};
+pub use batch::{BatchAnswer, Counts, UploadAnswer};
 pub(crate) use batch::{describe, says_final};
 pub use target::{BatchKey, Kind, Target};

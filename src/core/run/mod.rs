@@ -2,13 +2,16 @@
 //! process, the next run with the same journal goes on, and nothing is uploaded twice.
 //!
 //! `intake` reads the files, `send` uploads, `seek` looks for uploads whose answer was lost (`look`
-//! decides), `driver` holds them together; `watch` tells how far it is.
+//! decides), `driver` holds them together; `watch` tells how far it is. `submit` uploads one batch
+//! under a caller's label.
 
 mod driver;
 mod intake;
+pub mod label;
 pub mod look;
 mod seek;
 mod send;
+mod submit;
 mod watch;
 
 use std::sync::Arc;
@@ -20,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::driver::{Driver, Told};
 pub use self::intake::Planned;
+pub use self::submit::{Submission, submit};
 pub use self::watch::{Progress, Watch};
 use super::api::Client;
 use super::error::{Error, Result};

@@ -5,15 +5,17 @@ use std::collections::{HashMap, HashSet};
 use tokio::time::Instant;
 
 use super::Shared;
+use super::label::{Shown, recognised};
 use super::look::{self, Candidate, Open, Verdict};
+use crate::core::api::Client;
 use crate::core::error::{Error, Result};
 use crate::core::journal::Row;
-use crate::core::model::BatchKey;
+use crate::core::model::{BatchKey, Target};
 use crate::core::poll::listing::listed;
 use crate::core::retry;
 
 /// More unaccounted batches than this are not read: no name could tell them apart any more.
-const MOST_CANDIDATES: usize = 200;
+pub(super) const MOST_CANDIDATES: usize = 200;
 
 /// The names of batches' files that were read already; they do not change.
 pub(super) type Names = HashMap<String, Vec<String>>;
@@ -57,11 +59,13 @@ pub(super) async fn seek(shared: Shared, lost: Vec<Row>, mut names: Names) -> Re
         return Ok(Found { began, verdicts: all(Verdict::Undecided), names });
     }
     let mut candidates = Vec::new();
+    let mut partly = Vec::new();
     for batch_id in unaccounted {
-        if !names.contains_key(&batch_id)
-            && let Some(read) = read(&shared, &batch_id).await?
-        {
-            names.insert(batch_id.clone(), read);
+        if !names.contains_key(&batch_id) {
+            match read(&shared.client, &shared.target, &batch_id).await? {
+                Some(shown) if shown.complete => drop(names.insert(batch_id.clone(), shown.names)),
+                shown => partly.extend(shown),
+            }
         }
         candidates.push(Candidate { names: names.get(&batch_id).cloned(), batch_id });
     }
@@ -75,21 +79,34 @@ pub(super) async fn seek(shared: Shared, lost: Vec<Row>, mut names: Names) -> Re
     // Without a look before the first upload any batch may be older than the journal.
     let looked_before = accounted.contains("");
     let verdict = |row: Row| match open.iter().find(|open| open.row == row) {
-        Some(lost) if looked_before => {
-            let verdict = look::decide(lost, &open, &candidates);
-            look::confirm(verdict, &batches, &witnesses.running, &witnesses.finished)
-        }
-        _ => Verdict::Undecided,
+        Some(lost) => match recognised(&lost.names, &partly) {
+            Some(found) => Verdict::Found(found),
+            None if looked_before => {
+                let verdict = look::decide(lost, &open, &candidates);
+                look::confirm(verdict, &batches, &witnesses.running, &witnesses.finished)
+            }
+            None => Verdict::Undecided,
+        },
+        None => Verdict::Undecided,
     };
     Ok(Found { began, verdicts: lost.iter().map(|&row| (row, verdict(row))).collect(), names })
 }
 
-async fn read(shared: &Shared, batch_id: &str) -> Result<Option<Vec<String>>> {
+/// The names of a batch's files, as far as it shows them.
+pub(super) async fn read(
+    client: &Client,
+    target: &Target,
+    batch_id: &str,
+) -> Result<Option<Shown>> {
     // An id that nobody can ask for stays unread.
-    let Ok(key) = BatchKey::new(shared.target.clone(), batch_id) else { return Ok(None) };
-    match shared.client.results(&key, None).await {
+    let Ok(key) = BatchKey::new(target.clone(), batch_id) else { return Ok(None) };
+    match client.results(&key, None).await {
         // While it is in processing an answer may show some of its files only.
-        Ok(answer) => Ok(answer.finished.then(|| look::names(&answer.json)).flatten()),
+        Ok(answer) => Ok(look::names(&answer.json).map(|names| Shown {
+            batch_id: key.batch_id,
+            names,
+            complete: answer.finished,
+        })),
         Err(error) if ends_the_run(&error) => Err(error),
         Err(_) => Ok(None),
     }

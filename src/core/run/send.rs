@@ -125,7 +125,7 @@ fn is_of_all(error: &Error) -> bool {
 }
 
 /// A paid batch that only this error knows of.
-fn unrecorded(error: Error, batch_id: &str) -> Error {
+pub(super) fn unrecorded(error: Error, batch_id: &str) -> Error {
     match error {
         Error::Journal { path, reason } => Error::Journal {
             path,

@@ -81,6 +81,12 @@ impl Upload {
         &self.name
     }
 
+    /// The same file under another name; its content type stays.
+    #[cfg(feature = "journal")]
+    pub(crate) fn renamed(self, name: String) -> Self {
+        Self { name, ..self }
+    }
+
     /// Makes the content readable from its start again; `false` where it cannot be.
     pub(crate) async fn rewind(&self) -> Result<bool> {
         let Content::Source(source) = self.content.clone() else { return Ok(true) };

@@ -1,6 +1,7 @@
 //! The journal's statements: the only folder that names rusqlite. Here what is written.
 
 mod connection;
+mod labels;
 mod opening;
 mod reading;
 mod rows;
@@ -126,34 +127,7 @@ impl Journal {
 
     /// Writes the intent to upload documents as one batch: those that no other run has taken.
     pub fn claim(&self, owner: &Owner, target: &Target, documents: &[i64]) -> Result<Claim> {
-        self.write(|transaction| {
-            let mut claim = Claim { row: None, documents: Vec::new(), taken: Vec::new() };
-            let mut standing =
-                transaction.prepare_cached("SELECT batch FROM documents WHERE id = ?")?;
-            for &document in documents {
-                match standing.query_row([document], |row| row.get::<_, Option<Row>>(0))? {
-                    Some(row) => claim.taken.push((document, row)),
-                    None => claim.documents.push(document),
-                }
-            }
-            if claim.documents.is_empty() {
-                return Ok(claim);
-            }
-            transaction.execute(
-                "INSERT INTO batches (kind, target, state, owner, intended_at)
-                 VALUES (?, ?, 'uploading', ?, ?)",
-                params![target.kind.name(), target.id, owner.name(), now()],
-            )?;
-            let row = transaction.last_insert_rowid();
-            let mut assign = transaction.prepare_cached(
-                "UPDATE documents SET batch = ?, place = ?, error = NULL WHERE id = ?",
-            )?;
-            for (document, place) in claim.documents.iter().zip(0_i64..) {
-                assign.execute(params![row, place, document])?;
-            }
-            claim.row = Some(row);
-            Ok(claim)
-        })
+        self.write(|transaction| claim(transaction, owner, target, documents))
     }
 
     /// Keeps the batch that the service gave for an intent.
@@ -328,6 +302,38 @@ impl Journal {
             None => Err(failed(&self.path, &"it was opened before a fork: open it again here")),
         }
     }
+}
+
+fn claim(
+    transaction: &Transaction<'_>,
+    owner: &Owner,
+    target: &Target,
+    documents: &[i64],
+) -> rusqlite::Result<Claim> {
+    let mut claim = Claim { row: None, documents: Vec::new(), taken: Vec::new() };
+    let mut standing = transaction.prepare_cached("SELECT batch FROM documents WHERE id = ?")?;
+    for &document in documents {
+        match standing.query_row([document], |row| row.get::<_, Option<Row>>(0))? {
+            Some(row) => claim.taken.push((document, row)),
+            None => claim.documents.push(document),
+        }
+    }
+    if claim.documents.is_empty() {
+        return Ok(claim);
+    }
+    transaction.execute(
+        "INSERT INTO batches (kind, target, state, owner, intended_at)
+         VALUES (?, ?, 'uploading', ?, ?)",
+        params![target.kind.name(), target.id, owner.name(), now()],
+    )?;
+    let row = transaction.last_insert_rowid();
+    let mut assign = transaction
+        .prepare_cached("UPDATE documents SET batch = ?, place = ?, error = NULL WHERE id = ?")?;
+    for (document, place) in claim.documents.iter().zip(0_i64..) {
+        assign.execute(params![row, place, document])?;
+    }
+    claim.row = Some(row);
+    Ok(claim)
 }
 
 fn free(transaction: &Transaction<'_>, row: Row, error: Option<&str>) -> rusqlite::Result<()> {
