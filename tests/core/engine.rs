@@ -96,6 +96,6 @@ async fn each_is_promised_a_moment_of_its_own() {
     assert_eq!(gate.promise(), Duration::ZERO);
     assert_eq!(gate.promise().as_secs(), 2);
     // Many that never come again do not push others out of sight.
-    let last = (0..10_000).map(|_| gate.promise()).last().unwrap();
+    let last = (0..10_000).fold(None, |_, _| Some(gate.promise())).unwrap();
     assert!(last <= Duration::from_secs(900));
 }
