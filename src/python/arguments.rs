@@ -25,15 +25,34 @@ pub(super) fn kind_of(kind: &str) -> PyResult<Kind> {
     }
 }
 
-pub(super) fn target(py: Python<'_>, kind: &str, id: String) -> PyResult<Target> {
+/// An id of the service's.
+pub(super) struct Id(pub(super) String);
+
+impl<'py> FromPyObject<'_, 'py> for Id {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(id) = value.extract() {
+            return Ok(Self(id));
+        }
+        let ids = ["extraction_id", "classification_id", "batch_id"];
+        let has = |id: &&str| value.getattr(*id).is_ok_and(|id| !id.is_none());
+        let held: Vec<_> = ids.into_iter().filter(has).collect();
+        let hint = if held.is_empty() { "" } else { ": pass its " };
+        let (kind, held) = (value.get_type().name()?, held.join(" or "));
+        Err(PyTypeError::new_err(format!("an id must be a str, not {kind}{hint}{held}")))
+    }
+}
+
+pub(super) fn target(py: Python<'_>, kind: &str, Id(id): Id) -> PyResult<Target> {
     Target::new(kind_of(kind)?, id).map_err(|error| errors::to_python(py, error))
 }
 
 pub(super) fn batch_key(
     py: Python<'_>,
     kind: &str,
-    id: String,
-    batch_id: String,
+    id: Id,
+    Id(batch_id): Id,
 ) -> PyResult<BatchKey> {
     BatchKey::new(target(py, kind, id)?, batch_id).map_err(|error| errors::to_python(py, error))
 }
@@ -42,7 +61,10 @@ pub(super) fn batch_keys(
     py: Python<'_>,
     batches: Vec<(String, String, String)>,
 ) -> PyResult<Vec<BatchKey>> {
-    batches.into_iter().map(|(kind, id, batch_id)| batch_key(py, &kind, id, batch_id)).collect()
+    batches
+        .into_iter()
+        .map(|(kind, id, batch_id)| batch_key(py, &kind, Id(id), Id(batch_id)))
+        .collect()
 }
 
 pub(super) fn json_of(details: &Bound<'_, PyDict>) -> PyResult<(String, serde_json::Value)> {

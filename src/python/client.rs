@@ -8,7 +8,7 @@ use pyo3::types::PyDict;
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::{
-    OptionsArgument, batch_key, batch_keys, call_options, callback, json_of, kind_of, seconds,
+    Id, OptionsArgument, batch_key, batch_keys, call_options, callback, json_of, kind_of, seconds,
     setting, target, wait_options,
 };
 use super::base::Base;
@@ -160,7 +160,7 @@ impl Client {
         })
     }
 
-    fn view(&self, py: Python<'_>, kind: &str, resource_id: String) -> PyResult<Call> {
+    fn view(&self, py: Python<'_>, kind: &str, resource_id: Id) -> PyResult<Call> {
         let target = target(py, kind, resource_id)?;
         let shown = target.clone();
         let operation = move |core: api::Client| async move { core.view(&target).await };
@@ -171,7 +171,7 @@ impl Client {
         &self,
         py: Python<'_>,
         kind: &str,
-        resource_id: String,
+        resource_id: Id,
         details: &Bound<'_, PyDict>,
     ) -> PyResult<Call> {
         let target = target(py, kind, resource_id)?;
@@ -183,7 +183,7 @@ impl Client {
         })
     }
 
-    fn delete(&self, py: Python<'_>, kind: &str, resource_id: String) -> PyResult<Call> {
+    fn delete(&self, py: Python<'_>, kind: &str, resource_id: Id) -> PyResult<Call> {
         let target = target(py, kind, resource_id)?;
         let operation = move |core: api::Client| async move { core.delete(&target).await };
         self.call(py, operation, None, |py, ()| Ok(py.None()))
@@ -193,8 +193,8 @@ impl Client {
         &self,
         py: Python<'_>,
         kind: &str,
-        resource_id: String,
-        batch_id: String,
+        resource_id: Id,
+        batch_id: Id,
     ) -> PyResult<Call> {
         let key = batch_key(py, kind, resource_id, batch_id)?;
         let operation = move |core: api::Client| async move { core.delete_batch(&key).await };
@@ -205,8 +205,8 @@ impl Client {
         &self,
         py: Python<'_>,
         kind: &str,
-        resource_id: String,
-        batch_id: String,
+        resource_id: Id,
+        batch_id: Id,
         file_ids: Vec<String>,
     ) -> PyResult<Call> {
         let key = batch_key(py, kind, resource_id, batch_id)?;
@@ -219,7 +219,7 @@ impl Client {
         &self,
         py: Python<'_>,
         kind: &str,
-        resource_id: String,
+        resource_id: Id,
         files: &Bound<'_, PyAny>,
         batch_id: Option<String>,
         on_progress: Option<Bound<'_, PyAny>>,
@@ -244,8 +244,8 @@ impl Client {
         &self,
         py: Python<'_>,
         kind: &str,
-        resource_id: String,
-        batch_id: String,
+        resource_id: Id,
+        batch_id: Id,
         file_id: Option<String>,
     ) -> PyResult<Call> {
         let key = batch_key(py, kind, resource_id, batch_id)?;
@@ -259,8 +259,8 @@ impl Client {
         &self,
         py: Python<'_>,
         kind: &str,
-        resource_id: String,
-        batch_id: String,
+        resource_id: Id,
+        batch_id: Id,
         options: (Option<f64>, f64, f64, f64),
         on_progress: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Call> {
@@ -305,7 +305,7 @@ impl Client {
         &self,
         py: Python<'_>,
         kind: &str,
-        resource_id: String,
+        resource_id: Id,
         files: &Bound<'_, PyAny>,
         journal: &super::journal::Journal,
         concurrency: usize,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 
-use super::arguments::{batch_key, seconds, target};
+use super::arguments::{Id, batch_key, seconds, target};
 use super::call::Call;
 use super::client::Client;
 use super::{errors, files, load};
@@ -21,7 +21,7 @@ fn submit(
     py: Python<'_>,
     client: &Client,
     kind: &str,
-    resource_id: String,
+    resource_id: Id,
     files: &Bound<'_, PyAny>,
     label: String,
     journal: Option<&super::journal::Journal>,
@@ -53,8 +53,8 @@ fn check(
     py: Python<'_>,
     client: &Client,
     kind: &str,
-    resource_id: String,
-    batch_id: String,
+    resource_id: Id,
+    batch_id: Id,
     waited: f64,
     max_wait: f64,
 ) -> PyResult<Call> {
@@ -70,8 +70,8 @@ fn fetch(
     py: Python<'_>,
     client: &Client,
     kind: &str,
-    resource_id: String,
-    batch_id: String,
+    resource_id: Id,
+    batch_id: Id,
 ) -> PyResult<Call> {
     let key = batch_key(py, kind, resource_id, batch_id)?;
     let operation = move |core| poll::check::fetch(core, key);

@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use tokio_util::sync::CancellationToken;
 
+use super::arguments::Id;
 use super::call::Call;
 use super::handing::{Held, Returned};
 use super::hooks::Heard;
@@ -142,8 +143,8 @@ impl Journal {
         py: Python<'_>,
         row: i64,
         kind: &str,
-        resource_id: String,
-        batch_id: String,
+        resource_id: Id,
+        batch_id: Id,
     ) -> PyResult<Py<PyAny>> {
         let key = super::arguments::batch_key(py, kind, resource_id, batch_id)?;
         let finished = self.with(py, |journal| crate::core::run::load(journal, row, key, true))?;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pyo3::prelude::*;
 use tokio_util::sync::CancellationToken;
 
-use super::arguments::{batch_key, batch_keys};
+use super::arguments::{Id, batch_key, batch_keys};
 use super::call::Call;
 use super::handing::{Held, Returned};
 use super::hooks::Heard;
@@ -104,8 +104,8 @@ impl WaitMany {
 pub(super) fn batch_token(
     py: Python<'_>,
     kind: &str,
-    resource_id: String,
-    batch_id: String,
+    resource_id: Id,
+    batch_id: Id,
 ) -> PyResult<String> {
     Ok(batch_key(py, kind, resource_id, batch_id)?.token())
 }
