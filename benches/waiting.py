@@ -1,6 +1,6 @@
 """What waiting on many batches costs: memory, processor time, requests.
 
-    python benches/waiting.py [--counts 100 1000 10000] [--seconds 30]
+    python benches/waiting.py [--counts 100 1000 10000 100000] [--seconds 30]
 
 An emulator in a process of its own holds the batches; the client waits on all of them in a fresh
 process. First nothing changes for some seconds (default spacing and intervals), then all batches
