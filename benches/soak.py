@@ -49,8 +49,8 @@ SETTINGS: dict[str, Any] = {
 WAIT: dict[str, Any] = {"poll_interval": 0.05, "max_poll_interval": 0.3, "timeout": 3.0}
 # What a healthy process may gain in an hour: the allocator's noise, not a leak of each call.
 MOST_KB_A_MINUTE = 60.0
-# A client remembers the latest 1,000 uploads that nobody waits for: full from the start, it does not
-# look like a leak while it fills.
+# A client remembers the latest 1,000 uploads that nobody waits for: full from the start, they do
+# not look like a leak.
 UPLOADS = 2_100
 PAUSE = 0.15
 LONG = 5.0  # minutes from which on the slope counts
