@@ -302,7 +302,7 @@ def table(base: Setting, sizes: tuple[int, ...] = SIZES) -> str:
             f"{row.requests_per_batch:.2f} | {row.median:.0f} s | {row.slowest:.0f} s |"
         )
     text += ["", "| Batches of one extraction | A look at it |", "|---|---|"]
-    text += [f"| {count:,} | {count * LISTED_BYTES / 1e6:.1f} MB |" for count in LISTED]
+    text += [f"| {count:,} | {count * LISTED_BYTES / 1e6:.2f} MB |" for count in LISTED]
     text.append(f"| {MOST_BYTES // LISTED_BYTES:,} | refused: more than {MOST_BYTES >> 20} MiB |")
     return "\n".join(text)
 
