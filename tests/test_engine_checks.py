@@ -64,7 +64,7 @@ def test_a_look_that_the_limiter_does_not_admit_tells_what_is_known(
         assert 0 < again.age < 30
         assert (unknown.status, unknown.age, unknown.finished) == (None, None, False)
         # Each is told a moment of its own, one spacing apart.
-        assert 25 < again.retry_after < 45
+        assert 25 < again.retry_after < 31
         assert 25 < unknown.retry_after - again.retry_after < 35
         assert len(looks(emulator)) == 1
 
@@ -139,14 +139,15 @@ def trigger(emulator: Emulator, tokens: list[str], spacing: float) -> list[Statu
 
 def assert_apart(emulator: Emulator, spacing: float) -> None:
     times = [request.time for request in looks(emulator)]
-    # By this clock a head arrives a little sooner or later than the next.
-    assert min(after - before for before, after in pairwise(times)) > spacing * 0.8
+    assert times[-1] - times[0] > (len(times) - 1) * spacing * 0.95
+    # A busy machine may let one head wait for the next.
+    assert min(after - before for before, after in pairwise(times)) > spacing * 0.4
 
 
-def test_one_look_at_an_extraction_serves_two_hundred_waits() -> None:
+def test_one_look_at_an_extraction_serves_a_hundred_waits() -> None:
     with Emulator(processing_time=4) as emulator:
-        tokens = batches(emulator, template(emulator), 200)
-        statuses = trigger(emulator, tokens, 0.02)
+        tokens = batches(emulator, template(emulator), 100)
+        statuses = trigger(emulator, tokens, 0.05)
         assert [status.token for status in statuses] == tokens
         asked = looks(emulator)
         swept = [request for request in asked if request.endpoint == "viewExtraction"]
@@ -155,8 +156,8 @@ def test_one_look_at_an_extraction_serves_two_hundred_waits() -> None:
             request.batch_id for request in emulator.requests() if request.endpoint == "uploadFiles"
         }
         # Each of them needs one request for its results; a sweep goes before some.
-        assert len(asked) < 200 * 2
-        assert_apart(emulator, 0.02)
+        assert len(asked) < 100 * 2
+        assert_apart(emulator, 0.05)
 
 
 def test_without_a_list_each_is_asked_for_in_its_turn() -> None:

@@ -270,3 +270,20 @@ def test_a_cancelled_step_loses_no_result(
         assert sorted(found) == sorted(batch.batch_id for batch in made)
 
     asyncio.run(asyncio.wait_for(main(), 60))
+
+
+@pytest.mark.extracta_emulator(polls_until_finished=3)
+def test_waits_that_want_each_answer_are_not_looked_at_together(
+    extraction_id: str, extracta_client: Client, extracta_emulator: Emulator
+) -> None:
+    made = batches(extracta_client, extraction_id, 5)
+
+    async def wait_for_all() -> None:
+        settings: Any = {"base_url": extracta_emulator.base_url, "min_poll_spacing": 0}
+        async with AsyncClient(extracta_emulator.api_key, **settings) as client:
+            for_each: Any = {**QUICK, "on_progress": lambda _: None}
+            await asyncio.gather(*(client.resume(batch.token()).wait(**for_each) for batch in made))
+
+    asyncio.run(wait_for_all())
+    assert counted(extracta_emulator)[VIEW] == 0
+    assert counted(extracta_emulator)[POLL] == 5 * 4

@@ -82,6 +82,8 @@ enum Stage {
 struct Group {
     batches: HashMap<String, Batch>,
     size: usize,
+    /// How many of its waits sweeps see to.
+    swept: usize,
     sweep: Option<Sweep>,
     /// Until `TrustAgain` comes.
     distrusted: bool,
@@ -146,8 +148,9 @@ impl Board {
         let batch = group.batches.entry(key.batch_id.clone()).or_default();
         batch.waits.push(id);
         batch.known.extend(self.uploads.take(&key));
-        group.size += 1;
         let swept = !waiter.wants_answers();
+        group.size += 1;
+        group.swept += usize::from(swept);
         let wait = Wait {
             key,
             watch,
@@ -182,7 +185,7 @@ impl Board {
     /// Sees to it that a target with enough waits is swept by the time a new one is due.
     fn begin_sweeping(&mut self, target: &Target, options: Options, due: Instant) {
         let Some(group) = self.groups.get_mut(target) else { return };
-        if group.size < SWEEPABLE || group.distrusted {
+        if group.swept < SWEEPABLE || group.distrusted {
             return;
         }
         let sweep = group.sweep.get_or_insert_with(|| Sweep::new(options));
@@ -203,6 +206,7 @@ impl Board {
         let mut left = Vec::new();
         if let Some(group) = self.groups.get_mut(&wait.key.target) {
             group.size -= 1;
+            group.swept -= usize::from(wait.swept);
             if let Some(batch) = group.batches.get_mut(&wait.key.batch_id) {
                 batch.waits.retain(|other| *other != id);
                 if batch.waits.is_empty() {
@@ -433,7 +437,7 @@ impl Board {
     }
 
     fn sweep_again(&mut self, target: &Target, now: Instant, chance: f64) {
-        if self.groups.get(target).is_some_and(|group| group.size < SWEEPABLE) {
+        if self.groups.get(target).is_some_and(|group| group.swept < SWEEPABLE) {
             self.stop_sweeping(target, now, chance);
         } else if let Some(sweep) = self.sweep_of(target) {
             let next = sweep.next(now, None, chance);

@@ -163,18 +163,19 @@ impl Look<'_> {
     /// What is known, of a batch that is not known to be finished.
     fn told(&self, next: Next, problem: Option<Error>) -> Checked {
         let (now, gate) = (Instant::now(), self.client.gate());
-        let memory = self.client.checks().memory();
+        let mut memory = self.client.checks().memory();
         let least = gate.spacing().max(SOONEST);
         let interval = memory.interval(self.key, self.waited, least, now, fastrand::f64());
         let seen = memory.seen(self.key).cloned();
         let swept = memory.is_swept(self.key, now);
-        drop(memory);
+        let mut slot = || memory.slot(self.key, now, || gate.promise());
         let retry_after = match next {
             Next::Interval if swept => interval,
-            Next::Interval => interval.max(gate.promise()),
-            Next::Slot => gate.promise().max(SOONEST),
+            Next::Interval => interval.max(slot()),
+            Next::Slot => slot().max(SOONEST),
             Next::NotBefore(asked) => interval.max(asked),
         };
+        drop(memory);
         Checked {
             finished: false,
             age: seen.as_ref().map(|seen| {

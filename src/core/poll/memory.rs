@@ -72,6 +72,8 @@ struct Known {
     listed: Option<(Instant, bool)>,
     /// A listing said that it was finished, and it was not.
     misled: bool,
+    /// When somebody was told to come back for it.
+    promised: Option<Instant>,
 }
 
 impl Group {
@@ -115,7 +117,14 @@ impl Memory {
         let size = &mut self.size;
         group.batches.entry(key.batch_id.clone()).or_insert_with(|| {
             *size += 1;
-            Known { first: now, asked: now, seen: None, listed: None, misled: false }
+            Known {
+                first: now,
+                asked: now,
+                seen: None,
+                listed: None,
+                misled: false,
+                promised: None,
+            }
         })
     }
 
@@ -211,6 +220,23 @@ impl Memory {
         // What `wait` comes to with its defaults.
         let longest = Options::default().max_poll_interval.max(least);
         jittered((waited.max(known) / 3).clamp(least, longest), chance)
+    }
+
+    /// How long until a request for a batch is likely to be let through: what was told before, for
+    /// as long as that is to come, else what `promise` says.
+    pub(super) fn slot(
+        &mut self,
+        key: &BatchKey,
+        now: Instant,
+        promise: impl FnOnce() -> Duration,
+    ) -> Duration {
+        let group = self.groups.get_mut(&key.target);
+        let Some(known) = group.and_then(|group| group.batches.get_mut(&key.batch_id)) else {
+            return promise();
+        };
+        let promised = known.promised.filter(|at| *at > now).unwrap_or_else(|| now + promise());
+        known.promised = Some(promised);
+        promised.duration_since(now)
     }
 
     /// Forgets a batch.
