@@ -143,7 +143,7 @@ def test_empty_ids_are_refused(
 @pytest.mark.parametrize("wrong", [None, 5, b"-x"])
 def test_ids_are_text(wrong: Any, resource: str, face: Any, extracta_emulator: Emulator) -> None:
     for verb, *arguments in [("view", wrong), ("delete", wrong), ("delete_batch", "-x", wrong)]:
-        with pytest.raises(TypeError, match=f"an id must be a str, not {type(wrong).__name__}$"):
+        with pytest.raises(TypeError, match=f"an id must be a str, not {type(wrong).__name__}"):
             face(f"{resource}.{verb}", *arguments)
     assert extracta_emulator.requests() == []
 
@@ -152,10 +152,10 @@ def test_what_has_an_id_is_not_taken_for_it(face: Any, extracta_emulator: Emulat
     made = face("extractions.create", "Bills", fields=FIELDS)
     batch = face("extractions.upload", made.extraction_id, ("a.pdf", b"%PDF"))
     before = len(extracta_emulator.requests())
-    with pytest.raises(TypeError, match="not Extraction: pass its extraction_id$"):
+    with pytest.raises(TypeError, match="not Extraction: pass its extraction_id"):
         face("extractions.upload", made, ("a.pdf", b"%PDF"))
     kind = type(batch).__name__
-    with pytest.raises(TypeError, match=f"not {kind}: pass its extraction_id or batch_id$"):
+    with pytest.raises(TypeError, match=f"not {kind}: pass its extraction_id or batch_id"):
         face("extractions.results", made.extraction_id, batch)
     assert len(extracta_emulator.requests()) == before
 
