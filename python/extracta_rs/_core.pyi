@@ -9,13 +9,13 @@ from typing import (
     Generic,
     Literal,
     Protocol,
-    TypeAlias,
     TypeVar,
     final,
     overload,
     type_check_only,
 )
 
+from ._engine import Checked
 from ._lenient import DecimalMark
 from ._observe import RequestEvent, ResponseEvent
 from ._options import CallOptions
@@ -25,9 +25,6 @@ from .webhooks import SignatureReason
 
 _T = TypeVar("_T")
 _Options = tuple[float | None, float, float, float]
-Checked: TypeAlias = tuple[
-    bool, str | None, tuple[int, int, int] | None, float, float | None, Exception | None
-]
 
 __all__ = [
     "VENDOR_BASE_URL",

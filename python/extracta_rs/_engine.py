@@ -7,7 +7,7 @@ step may run in another process.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 from . import _core
 from ._shared import Seconds, seconds
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from .models import BatchRef, BatchResults, FileInput
 
 __all__ = ["Status", "original_name"]
+
+Checked: TypeAlias = tuple[
+    bool, str | None, tuple[int, int, int] | None, float, float | None, Exception | None
+]
+"""What the binding returns of a look: `Status` in the order of its fields, counts together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +57,7 @@ class Status:
     problem: Exception | None
 
     @classmethod
-    def _load(cls, token: str, checked: _core.Checked) -> Self:
+    def _load(cls, token: str, checked: Checked) -> Self:
         finished, status, counts, retry_after, age, problem = checked
         files, done, failed = counts or (None, None, None)
         return cls(
@@ -122,7 +127,7 @@ def check_unlabelled(journal: object) -> None:
 
 def checking(
     raw: _core.Client, token: str, waited: Seconds, max_wait: Seconds
-) -> _core.Call[_core.Checked]:
+) -> _core.Call[Checked]:
     """Begin a look as the binding takes it."""
     return _core.check(raw, *_core.read_batch_token(token), seconds(waited), seconds(max_wait))
 

@@ -30,6 +30,7 @@ from extracta_rs import (
     RunDocument,
     RunResults,
     SignatureReport,
+    Status,
     Timeout,
     UploadFile,
     WebhookEvent,
@@ -118,6 +119,14 @@ def blocking(path: Path) -> None:
         client.extractions.upload(made.extraction_id, "a.pdf", batch_id=batch.batch_id)
         assert_type(batch.wait(timeout=None, on_progress=lambda r: r.finished), BatchResults)
         assert_type(client.resume(batch.token()), Batch)
+        token = client.submit("id", "a.pdf", idempotency_label="task", journal="j.db")
+        assert_type(token, str)
+        assert_type(client.classifications.submit("id", [("a", b"a")], first_try=True), str)
+        status = client.check(token, waited=3, max_wait=0.5)
+        assert_type(status, Status)
+        assert_type(status.retry_after, float)
+        assert_type(status.problem, Exception | None)
+        assert_type(client.fetch(status.token), BatchResults)
         waiting: Iterator[BatchResults] = client.extractions.wait_many([batch, "token"])
         assert_type(next(waiting), BatchResults)
         results = client.extractions.run(made.extraction_id, path, poll_interval=1)
@@ -152,6 +161,9 @@ async def on_loop() -> None:
             assert_type(found, RunResults)
         assert_type(await extracta_rs.upload_files_async("id", "a.pdf"), AsyncBatch)
         assert_type(await extracta_rs.poll_batch_async("id", "b"), BatchResults)
+        assert_type(await client.submit("id", "a.pdf", idempotency_label="task"), str)
+        assert_type(await client.check(batch), Status)
+        assert_type(await extracta_rs.fetch_async(batch.token()), BatchResults)
 
 
 def webhooks(body: bytes, header: str | None) -> None:

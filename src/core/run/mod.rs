@@ -9,6 +9,7 @@ mod driver;
 mod intake;
 pub mod label;
 pub mod look;
+mod looker;
 mod seek;
 mod send;
 mod submit;

@@ -12,9 +12,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::label::{self, Shown};
+use super::label;
 use super::look::Verdict;
-use super::seek::{MOST_CANDIDATES, Names, batch_ids, is_passing, read, seek};
+use super::looker::{Looker, Sought};
+use super::seek::{Names, batch_ids};
 use super::send::unrecorded;
 use super::{Shared, Watch, blocking};
 use crate::core::api::Client;
@@ -119,7 +120,13 @@ impl Work {
         let mut look = !first_try;
         loop {
             if look {
-                let service = Looker::Service { work: &self, seen: HashMap::new() };
+                let sought = Sought {
+                    client: &self.client,
+                    target: &self.target,
+                    mark: &self.mark,
+                    files: self.files.len(),
+                };
+                let service = Looker::Service { sought, seen: HashMap::new() };
                 if let Some(batch_id) = self.look_for(service).await? {
                     return BatchKey::new(self.target, batch_id);
                 }
@@ -316,61 +323,4 @@ fn document(file: &Upload) -> Result<NewDocument> {
     let digest = file.digest()?;
     let path = file.path().map(|path| path.display().to_string());
     Ok(NewDocument { name: file.name().to_owned(), sha256: digest.sha256, size: digest.size, path })
-}
-
-/// Who looks for an upload.
-enum Looker<'a> {
-    /// Only the service knows of it. `seen`: the batches whose names are all known.
-    Service { work: &'a Work, seen: HashMap<String, Shown> },
-    /// The journal tells which batches it cannot be.
-    Journal { shared: &'a Shared, row: Row, names: Names },
-}
-
-impl Looker<'_> {
-    async fn look(&mut self) -> Result<Verdict> {
-        match self {
-            Self::Service { work, seen } => look_through(work, seen).await,
-            Self::Journal { shared, row, names } => {
-                let found = seek(shared.clone(), vec![*row], std::mem::take(names)).await?;
-                *names = found.names;
-                let verdict = found.verdicts.into_iter().next();
-                Ok(verdict.map_or(Verdict::Undecided, |(_, verdict)| verdict))
-            }
-        }
-    }
-}
-
-async fn look_through(work: &Work, seen: &mut HashMap<String, Shown>) -> Result<Verdict> {
-    let json = match work.client.view(&work.target).await {
-        Ok(json) => json,
-        Err(error) if is_passing(&error) => return Ok(Verdict::NotYet),
-        Err(error) => return Err(error),
-    };
-    let Some(mut batches) = batch_ids(&json) else { return Ok(Verdict::Undecided) };
-    // The service's ids seem to grow with time: what is looked for is likely among the last.
-    batches.sort_unstable_by(|one, other| other.cmp(one));
-    let few = batches.len() <= MOST_CANDIDATES;
-    let mut shown = Vec::new();
-    for batch_id in batches.into_iter().take(MOST_CANDIDATES) {
-        let batch = match seen.get(&batch_id) {
-            Some(known) => known.clone(),
-            None => read(&work.client, &work.target, &batch_id).await?.unwrap_or(Shown {
-                batch_id,
-                names: Vec::new(),
-                complete: false,
-            }),
-        };
-        if batch.names.iter().any(|name| name.starts_with(&work.mark)) {
-            return Ok(Verdict::Found(batch.batch_id));
-        }
-        if batch.complete {
-            seen.insert(batch.batch_id.clone(), batch.clone());
-        }
-        shown.push(batch);
-    }
-    if few {
-        Ok(label::decide(&work.mark, work.files.len(), &shown))
-    } else {
-        Ok(Verdict::Undecided)
-    }
 }
