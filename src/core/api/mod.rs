@@ -355,7 +355,8 @@ fn read_upload(target: &Target, answer: &Answer) -> Result<UploadAnswer> {
     Ok(UploadAnswer { key, json: answer.body.clone() })
 }
 
-async fn outcome_unknown(
+/// What is told of an upload that may have been carried out.
+pub(crate) async fn outcome_unknown(
     target: &Target,
     batch_id: Option<&str>,
     files: &[Upload],

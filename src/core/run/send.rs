@@ -8,7 +8,7 @@ use super::Shared;
 use super::intake::Prepared;
 use crate::core::error::{Error, Result};
 use crate::core::journal::Row;
-use crate::core::model::BatchKey;
+use crate::core::model::{BatchKey, UploadAnswer};
 use crate::core::retry;
 
 /// Between two tries that surely did not reach the service.
@@ -73,29 +73,17 @@ async fn upload(shared: &Shared, row: Row, group: Vec<Prepared>) -> Result<Outco
         let error = match shared.client.upload(&shared.target, None, &files, follow).await {
             Ok(answer) => {
                 sending.done();
-                let key = answer.key.clone();
-                let batch_id = key.batch_id.clone();
-                let kept = shared
-                    .blocking(move |shared| {
-                        shared.journal.uploaded(row, &answer.key.batch_id, Some(&answer.json))
-                    })
-                    .await;
-                return match kept {
-                    Ok(()) => Ok(Outcome::Uploaded(row, key)),
-                    Err(error) => Err(unrecorded(error, &batch_id)),
-                };
+                return Ok(Outcome::Uploaded(row, shared.keep_uploaded(row, answer).await?));
             }
             Err(error) => error,
         };
         if matches!(error, Error::UploadOutcomeUnknown { .. }) {
-            let note = error.to_string();
-            shared.blocking(move |shared| shared.journal.lost(row, &note)).await?;
+            shared.keep_lost(row, &error).await?;
             return Ok(Outcome::Lost(row, group));
         }
         sending.undone();
         if !(retry::is_transient(&error) && retry::surely_refused(&error)) {
-            let note = error.to_string();
-            shared.blocking(move |shared| shared.journal.release(row, Some(&note))).await?;
+            shared.keep_refused(row, &error).await?;
             return if is_of_all(&error) { Err(error) } else { Ok(Outcome::Refused(group, error)) };
         }
         let wait = error.retry_after().unwrap_or_default().max(pause);
@@ -106,8 +94,7 @@ async fn upload(shared: &Shared, row: Row, group: Vec<Prepared>) -> Result<Outco
         tokio::select! {
             () = sleep(wait) => {}
             () = shared.stopping.cancelled() => {
-                let note = error.to_string();
-                shared.blocking(move |shared| shared.journal.release(row, Some(&note))).await?;
+                shared.keep_refused(row, &error).await?;
                 return Ok(Outcome::Nothing);
             }
         }
@@ -124,8 +111,31 @@ fn is_of_all(error: &Error) -> bool {
     }
 }
 
+/// What became of an upload, in the journal.
+impl Shared {
+    pub(super) async fn keep_uploaded(&self, row: Row, answer: UploadAnswer) -> Result<BatchKey> {
+        let UploadAnswer { key, json } = answer;
+        let batch_id = key.batch_id.clone();
+        let keep = move |shared: &Self| shared.journal.uploaded(row, &batch_id, Some(&json));
+        self.blocking(keep).await.map_err(|error| unrecorded(error, &key.batch_id))?;
+        Ok(key)
+    }
+
+    /// It may have been carried out.
+    pub(super) async fn keep_lost(&self, row: Row, error: &Error) -> Result<()> {
+        let note = error.to_string();
+        self.blocking(move |shared| shared.journal.lost(row, &note)).await
+    }
+
+    /// It was not carried out.
+    pub(super) async fn keep_refused(&self, row: Row, error: &Error) -> Result<()> {
+        let note = error.to_string();
+        self.blocking(move |shared| shared.journal.release(row, Some(&note))).await
+    }
+}
+
 /// A paid batch that only this error knows of.
-pub(super) fn unrecorded(error: Error, batch_id: &str) -> Error {
+fn unrecorded(error: Error, batch_id: &str) -> Error {
     match error {
         Error::Journal { path, reason } => Error::Journal {
             path,

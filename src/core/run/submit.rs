@@ -16,9 +16,8 @@ use super::label;
 use super::look::Verdict;
 use super::looker::{Looker, Sought};
 use super::seek::{Names, batch_ids};
-use super::send::unrecorded;
 use super::{Shared, Watch, blocking};
-use crate::core::api::Client;
+use crate::core::api::{Client, outcome_unknown};
 use crate::core::error::{Error, Result};
 use crate::core::journal::{Intent, Journal, NewDocument, Row};
 use crate::core::model::{BatchKey, Target, UploadAnswer};
@@ -207,22 +206,13 @@ impl Work {
             .await?;
         let Some(row) = claimed else { return Ok(First::Taken) };
         match self.upload().await {
-            Ok(UploadAnswer { key, json }) => {
-                let batch_id = key.batch_id.clone();
-                let kept = shared
-                    .blocking(move |shared| shared.journal.uploaded(row, &batch_id, Some(&json)))
-                    .await;
-                kept.map_err(|error| unrecorded(error, &key.batch_id))?;
-                Ok(First::Uploaded(key))
-            }
+            Ok(answer) => Ok(First::Uploaded(shared.keep_uploaded(row, answer).await?)),
             Err(error @ Error::UploadOutcomeUnknown { .. }) => {
-                let note = error.to_string();
-                shared.blocking(move |shared| shared.journal.lost(row, &note)).await?;
+                shared.keep_lost(row, &error).await?;
                 Ok(First::Lost(row))
             }
             Err(error) => {
-                let note = error.to_string();
-                shared.blocking(move |shared| shared.journal.release(row, Some(&note))).await?;
+                shared.keep_refused(row, &error).await?;
                 Err(error)
             }
         }
@@ -304,17 +294,8 @@ impl Work {
 
     /// `retry_after`: when another look may tell, where it may.
     async fn unknown(&self, reason: &'static str, retry_after: Option<Duration>) -> Error {
-        let mut sha256 = Vec::with_capacity(self.files.len());
-        for file in &self.files {
-            sha256.push(file.sha256().await);
-        }
-        Error::UploadOutcomeUnknown {
-            target: self.target.clone(),
-            batch_id: None,
-            file_names: self.files.iter().map(|file| file.name().to_owned()).collect(),
-            sha256,
-            cause: Box::new(Error::Undecided { reason, retry_after }),
-        }
+        let cause = Error::Undecided { reason, retry_after };
+        outcome_unknown(&self.target, None, &self.files, cause).await
     }
 }
 
