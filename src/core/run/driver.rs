@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::intake::{Arrived, Planned, Prepared, take_in};
-use super::look::Verdict;
+use super::look::{self, Verdict};
 use super::seek::{self, Found, Names, batch_ids, seek};
 use super::send::{Outcome, Sent, send};
 use super::{Options, Shared, blocking};
@@ -18,13 +18,8 @@ use crate::core::journal::{Admitted, Row, State};
 use crate::core::model::{BatchAnswer, BatchKey};
 use crate::core::poll::{Many, until};
 
-/// Between two looks for a lost upload; doubled each time.
-const FIRST_LOOK: Duration = Duration::from_secs(1);
-const LONGEST_LOOK: Duration = Duration::from_secs(60);
 /// A batch that cannot be read for so long makes a lost upload unknown, once nothing else is left.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
-/// How often the uploads of other runs are looked at in the journal.
-const NEIGHBOURS: Duration = Duration::from_secs(1);
 
 /// What a run tells.
 pub(super) enum Told {
@@ -132,7 +127,7 @@ impl Driver {
         if !self.lost.is_empty() {
             return Ok(());
         }
-        let mut pause = FIRST_LOOK;
+        let mut pause = look::FIRST_PAUSE;
         let listed = loop {
             match self.shared.client.view(&self.shared.target).await {
                 Ok(json) => break batch_ids(&json),
@@ -144,7 +139,7 @@ impl Driver {
                          {:.0} s", self.shared.target, wait.as_secs_f64()
                     );
                     sleep(wait).await;
-                    pause = (pause * 2).min(LONGEST_LOOK);
+                    pause = (pause * 2).min(look::LONGEST_PAUSE);
                 }
                 Err(error) => return Err(error),
             }
@@ -170,7 +165,7 @@ impl Driver {
             if arrivals.is_none() && self.is_done() {
                 return Ok(());
             }
-            let neighbours = Instant::now() + NEIGHBOURS;
+            let neighbours = Instant::now() + look::NEIGHBOURS;
             tokio::select! {
                 portion = next_of(&mut arrivals), if arrivals.is_some() && take_more => {
                     match portion {
@@ -398,7 +393,7 @@ impl Driver {
         );
         self.known.insert(row);
         self.lost.insert(row, Lost { since, prepared });
-        self.look = Some((since, FIRST_LOOK));
+        self.look = Some((since, look::FIRST_PAUSE));
     }
 
     /// From when on the absence of a lost upload counts.
@@ -447,9 +442,7 @@ impl Driver {
         let (_, pause) = self.look?;
         let settled =
             self.lost.values().map(|lost| self.settled(lost)).filter(|at| *at > now).min();
-        let next = now + pause;
-        let next = settled.map_or(next, |settled| settled.min(next));
-        Some((next, (pause * 2).min(LONGEST_LOOK)))
+        Some(look::next(now, pause, settled))
     }
 
     async fn give_up_on(&mut self, row: Row) -> Result<()> {

@@ -5,8 +5,24 @@
 
 use std::collections::HashSet;
 use std::hash::BuildHasher;
+use std::time::Duration;
 
 use serde::Deserialize;
+use tokio::time::Instant;
+
+/// Between two looks for a lost upload; doubled each time.
+pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause between two looks.
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Between two looks at what another process does.
+pub(super) const NEIGHBOURS: Duration = Duration::from_secs(1);
+
+/// When to look next, and the pause behind that: soon at first, then ever more rarely, but as soon
+/// as an absence counts, where that is to come.
+pub(super) fn next(now: Instant, pause: Duration, settled: Option<Instant>) -> (Instant, Duration) {
+    let next = settled.map_or(now + pause, |settled| settled.min(now + pause));
+    (next, (pause * 2).min(LONGEST_PAUSE))
+}
 
 /// An upload that may have been carried out: the names of its files, sorted.
 #[derive(Debug, Clone, PartialEq, Eq)]

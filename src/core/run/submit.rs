@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::label;
-use super::look::Verdict;
+use super::look::{self, Verdict};
 use super::looker::{Looker, Sought};
 use super::seek::{Names, batch_ids};
 use super::{Shared, Watch, blocking};
@@ -23,11 +23,6 @@ use crate::core::journal::{Intent, Journal, NewDocument, Row};
 use crate::core::model::{BatchKey, Target, UploadAnswer};
 use crate::core::upload::Upload;
 
-/// Between two looks for an upload; doubled each time.
-const FIRST_LOOK: Duration = Duration::from_secs(1);
-const LONGEST_LOOK: Duration = Duration::from_secs(60);
-/// Between two looks at what another process does.
-const NEIGHBOUR: Duration = Duration::from_secs(1);
 /// An upload that is lost each time, and each time surely was not carried out, is given up then.
 const MOST_TRIES: u32 = 3;
 
@@ -163,7 +158,7 @@ impl Work {
             }
             tries += 1;
             if tries == MOST_TRIES {
-                return Err(self.unknown(NOT_YET, Some(LONGEST_LOOK)).await);
+                return Err(self.unknown(NOT_YET, Some(look::LONGEST_PAUSE)).await);
             }
         }
     }
@@ -184,9 +179,9 @@ impl Work {
         if taken.is_some() || self.standing(shared).await?.is_none_or(|now| now.key.is_some()) {
             return Ok(taken);
         }
-        let next = Instant::now() + NEIGHBOUR;
+        let next = Instant::now() + look::NEIGHBOURS;
         if self.deadline.is_some_and(|deadline| next > deadline) {
-            return Err(self.unknown(SENDING, Some(NEIGHBOUR)).await);
+            return Err(self.unknown(SENDING, Some(look::NEIGHBOURS)).await);
         }
         sleep_until(next).await;
         Ok(None)
@@ -260,7 +255,7 @@ impl Work {
     /// Looks until it is sure: the batch, or `None` for "not there".
     async fn look_for(&self, mut looker: Looker<'_>) -> Result<Option<String>> {
         let settled = Instant::now() + self.settle;
-        let mut pause = FIRST_LOOK;
+        let mut pause = look::FIRST_PAUSE;
         loop {
             let began = Instant::now();
             let verdict = match self.deadline {
@@ -282,13 +277,12 @@ impl Work {
                 Verdict::Absent | Verdict::Undecided | Verdict::NotYet => {}
             }
             let now = Instant::now();
-            let next = now + pause;
-            let next = if settled > now { settled.min(next) } else { next };
+            let (next, longer) = look::next(now, pause, Some(settled).filter(|at| *at > now));
             if self.deadline.is_some_and(|deadline| next > deadline) {
-                return Err(self.unknown(NOT_YET, Some(LONGEST_LOOK)).await);
+                return Err(self.unknown(NOT_YET, Some(look::LONGEST_PAUSE)).await);
             }
             sleep_until(next).await;
-            pause = (pause * 2).min(LONGEST_LOOK);
+            pause = longer;
         }
     }
 
