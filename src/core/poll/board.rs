@@ -6,27 +6,21 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::decide::{Options, Outcome, Watch};
+use super::decide::{Options, Outcome, Watch, is_fatal};
 use super::delivered::{self, Files};
 use super::listing::listed;
 use super::sink::{Id, Waiter};
 use super::sweep::Sweep;
 use super::timers::{Event, Timers};
+use super::trust::{DISTRUST, SWEEPABLE};
 use super::uploads::Uploads;
 use crate::core::config::CallOptions;
 use crate::core::error::Result;
 use crate::core::model::{BatchAnswer, BatchKey, Target};
-
-/// From so many batches on a sweep costs less: it takes one request beside the one that every
-/// finished batch needs.
-const SWEEPABLE: usize = 3;
-/// How long a target is polled plainly after a sweep showed nothing to rely on.
-const DISTRUST: Duration = Duration::from_secs(600);
 
 /// A request to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -325,7 +319,7 @@ impl Board {
                 let doubtful = wait.running.then(|| answer.key.batch_id.clone());
                 if let (Some(batch_id), Some(sweep)) = (doubtful, self.sweep_of(&answer.key.target))
                 {
-                    sweep.doubt(batch_id);
+                    sweep.trust.doubt(batch_id);
                 }
                 self.finished(answer);
                 return;
@@ -387,16 +381,14 @@ impl Board {
         let Some(sweep) = self.sweep_of(target) else { return };
         let batches = match answer {
             Ok(json) => listed(json),
-            Err(error) if sweep.failed(error) => None,
+            Err(error) if sweep.trust.failed(is_fatal(error)) => None,
             Err(_) => {
                 let next = sweep.next(now, answer.as_ref().err(), chance);
                 self.timers.at(next, Event::Sweep(target.clone()));
                 return;
             }
         };
-        let told_wrong = batches.as_ref().is_some_and(|batches| {
-            batches.iter().any(|listed| sweep.doubts(&listed.batch_id) && !listed.is_final())
-        });
+        let told_wrong = batches.as_ref().is_some_and(|batches| sweep.trust.is_broken_by(batches));
         let number = sweep.answered();
         let Some(batches) = batches.filter(|_| !told_wrong) else {
             log::debug!(target: "extracta_rs", "{target} does not show its batches: each is asked for");

@@ -10,17 +10,13 @@ use tokio::time::Instant;
 
 use super::decide::{Options, jittered};
 use super::listing::listed;
+use super::trust::{DISTRUST, SWEEPABLE, Trust};
 use crate::core::model::{BatchAnswer, BatchKey, Counts, Target};
 
-/// From so many batches of a target on one look at the target takes the place of theirs.
-const SWEEPABLE: usize = 3;
 /// A batch that nobody looked at for so long does not count for that.
 const RECENT: Duration = Duration::from_secs(120);
 /// One look of so many is at a batch itself, lest the listing lies.
 const CHECKED: u32 = 10;
-/// How long batches are asked for themselves after a listing showed nothing to rely on.
-const DISTRUST: Duration = Duration::from_secs(600);
-const FAILURES: u32 = 3;
 /// So many batches are remembered.
 const MOST: usize = 10_000;
 /// How long, and how many bytes of, results wait to be fetched by whoever saw them finished.
@@ -58,10 +54,8 @@ struct Group {
     batches: HashMap<String, Known>,
     swept: Option<Instant>,
     looks: u32,
-    failures: u32,
+    trust: Trust,
     distrusted: Option<Instant>,
-    /// Was finished while the last listing showed it as running; the next must not.
-    doubted: Option<String>,
 }
 
 struct Known {
@@ -84,7 +78,7 @@ impl Group {
     }
 
     fn distrust(&mut self, now: Instant) {
-        (self.distrusted, self.doubted, self.failures) = (Some(now + DISTRUST), None, 0);
+        (self.distrusted, self.trust) = (Some(now + DISTRUST), Trust::default());
     }
 }
 
@@ -150,7 +144,7 @@ impl Memory {
         group.looks = group.looks.wrapping_add(1);
         if answer.finished {
             if listed.is_some_and(|(at, is_final)| !is_final && Some(at) == group.swept) {
-                group.doubted = Some(answer.key.batch_id.clone());
+                group.trust.doubt(answer.key.batch_id.clone());
             }
             self.forget(&answer.key);
             self.keep(answer.clone(), now);
@@ -160,16 +154,12 @@ impl Memory {
     /// Takes a listing of a target's batches.
     pub(super) fn swept(&mut self, target: &Target, json: &[u8], now: Instant) {
         let Some(group) = self.groups.get_mut(target) else { return };
-        let batches = listed(json);
-        let told_wrong = |batches: &Vec<super::listing::Listed<'_>>| {
-            let doubted = group.doubted.as_deref();
-            batches.iter().any(|batch| Some(&*batch.batch_id) == doubted && !batch.is_final())
-        };
-        let Some(batches) = batches.filter(|batches| !told_wrong(batches)) else {
+        let Some(batches) = listed(json).filter(|batches| !group.trust.is_broken_by(batches))
+        else {
             group.distrust(now);
             return;
         };
-        (group.swept, group.doubted, group.failures) = (Some(now), None, 0);
+        (group.swept, group.trust) = (Some(now), Trust::default());
         group.looks = group.looks.wrapping_add(1);
         for batch in batches {
             let Some(known) = group.batches.get_mut(&*batch.batch_id) else { continue };
@@ -183,8 +173,7 @@ impl Memory {
     /// A look at a target failed; one that no other look could mend is `fatal`.
     pub(super) fn sweep_failed(&mut self, target: &Target, fatal: bool, now: Instant) {
         let Some(group) = self.groups.get_mut(target) else { return };
-        group.failures += 1;
-        if fatal || group.failures >= FAILURES {
+        if group.trust.failed(fatal) {
             group.distrust(now);
         }
     }

@@ -13,6 +13,7 @@ mod memory;
 mod sink;
 mod sweep;
 mod timers;
+mod trust;
 mod uploads;
 
 pub(crate) use check::Checks;

@@ -1,16 +1,15 @@
-//! When to look at a target next, and whether what it shows is to be relied on. Pure.
+//! When to look at a target next. Pure.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::decide::{Options, is_fatal, jittered, longer};
+use super::decide::{Options, jittered, longer};
 use super::sink::Id;
+use super::trust::Trust;
 use crate::core::error::Error;
 
-/// So many looks in a row may fail before batches are asked for one by one.
-const FAILURES: u32 = 3;
 /// After these looks, and after each tenth, one batch is asked for itself.
 const CHECKS: [u32; 3] = [2, 4, 8];
 
@@ -24,9 +23,7 @@ pub(super) struct Sweep {
     number: u64,
     /// Looks since a wait was added.
     quiet: u32,
-    failures: u32,
-    /// A batch that was finished while the last look showed it as running; the next must not.
-    doubted: Option<String>,
+    pub(super) trust: Trust,
     checks: VecDeque<Id>,
 }
 
@@ -39,8 +36,7 @@ impl Sweep {
             asked: false,
             number: 0,
             quiet: 0,
-            failures: 0,
-            doubted: None,
+            trust: Trust::default(),
             checks: VecDeque::new(),
         }
     }
@@ -68,16 +64,9 @@ impl Sweep {
         begins
     }
 
-    /// Whether a failed look is the last.
-    pub(super) fn failed(&mut self, error: &Error) -> bool {
-        self.failures += 1;
-        is_fatal(error) || self.failures >= FAILURES
-    }
-
     /// A look was answered; returns its number.
     pub(super) fn answered(&mut self) -> u64 {
-        self.failures = 0;
-        self.doubted = None;
+        self.trust = Trust::default();
         self.quiet = self.quiet.saturating_add(1);
         self.number += 1;
         self.number
@@ -91,14 +80,6 @@ impl Sweep {
         self.asked = false;
         self.due = Some(due);
         due
-    }
-
-    pub(super) fn doubt(&mut self, batch_id: String) {
-        self.doubted = Some(batch_id);
-    }
-
-    pub(super) fn doubts(&self, batch_id: &str) -> bool {
-        self.doubted.as_deref() == Some(batch_id)
     }
 
     /// A wait to check, where it is time for one; all get their turn.
