@@ -20,6 +20,7 @@ RUST_RINGS = {
     "core::config": 0,
     "core::error": 0,
     "core::headers": 0,
+    "core::hex": 0,
     "core::javascript": 0,
     "core::model": 0,
     "core::observe": 0,

@@ -6,6 +6,7 @@ pub mod api;
 pub mod config;
 pub mod error;
 pub mod headers;
+pub mod hex;
 mod http;
 pub mod javascript;
 #[cfg(feature = "journal")]

@@ -5,12 +5,11 @@
 //! what nobody shall see. The danger is the same as in `look`: what cannot be explained is never
 //! "absent".
 
-use std::fmt::Write as _;
-
 use sha2::{Digest, Sha256};
 
 use super::look::Verdict;
 use crate::core::error::{Error, Result};
+use crate::core::hex::hex;
 
 const PREFIX: &str = "xr-";
 /// Two of 10^8 labels have the same 80 bits once in 10^8 times.
@@ -22,12 +21,8 @@ pub fn mark(label: &str) -> Result<String> {
     if label.trim().is_empty() {
         return Err(Error::Input("idempotency_label is empty".to_owned()));
     }
-    let mut mark = String::from(PREFIX);
-    for byte in Sha256::digest(label).iter().take(BYTES) {
-        let _ = write!(mark, "{byte:02x}");
-    }
-    mark.push('-');
-    Ok(mark)
+    let digest = Sha256::digest(label);
+    Ok(format!("{PREFIX}{}-", hex(digest.get(..BYTES).unwrap_or_default())))
 }
 
 /// A file's name with the mark. Folders in it are left out: a service may do the same.

@@ -5,7 +5,6 @@
 
 mod multipart;
 
-use std::fmt::Write as _;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +13,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::error::{Error, Result};
+use super::hex::hex;
 
 pub(crate) use multipart::{Activity, Multipart};
 
@@ -172,11 +172,7 @@ impl Content {
                 feed(&chunk);
             },
         }
-        let mut sha256 = String::with_capacity(64);
-        for byte in hash.finalize() {
-            let _ = write!(sha256, "{byte:02x}");
-        }
-        Ok(Digested { sha256, size })
+        Ok(Digested { sha256: hex(&hash.finalize()), size })
     }
 }
 

@@ -6,6 +6,7 @@
 use sha2::{Digest as _, Sha256};
 
 use super::body::{Top, elements, survey};
+use crate::core::hex::hex;
 use crate::core::javascript::{Sink, SyntaxError, stringify, stringify_into};
 
 /// One key for each element of the signed array: the hexadecimal SHA-256 of
@@ -50,7 +51,6 @@ impl Sink for Sum {
 
 impl Sum {
     fn hex(self) -> String {
-        let halves = self.0.finalize().into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        halves.filter_map(|half| char::from_digit(half.into(), 16)).collect()
+        hex(&self.0.finalize())
     }
 }
