@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from . import _core
 from ._base import BaseClient
-from ._engine import Status, check_unlabelled, checking, fetching, labelled, token_of
+from ._engine import Status, checking, fetching, submitting, token_of
 from ._runs import AsyncRunIterator, start_run
 from ._shared import (
     Seconds,
@@ -161,10 +161,7 @@ class AsyncExtractions:
         timeout: Seconds | None = 300.0,
     ) -> str:
         """Upload under a label and return the token. See `Extractions.submit`."""
-        if idempotency_label is None:
-            check_unlabelled(journal)
-            return (await self.upload(extraction_id, files)).token()
-        return await labelled(
+        return await submitting(
             self._raw,
             "extraction",
             extraction_id,
@@ -379,10 +376,7 @@ class AsyncClassifications:
         timeout: Seconds | None = 300.0,
     ) -> str:
         """Upload under a label and return the token. See `Classifications.submit`."""
-        if idempotency_label is None:
-            check_unlabelled(journal)
-            return (await self.upload(classification_id, files)).token()
-        return await labelled(
+        return await submitting(
             self._raw,
             "classification",
             classification_id,
@@ -547,8 +541,7 @@ class AsyncClient(BaseClient):
         Raises:
             ValueError: that is no token of a batch.
         """
-        text = token if isinstance(token, str) else token.token()
-        kind, resource_id, batch_id = _core.read_batch_token(text)
+        kind, resource_id, batch_id = _core.read_batch_token(token_of(token))
         return AsyncBatch(
             extraction_id=resource_id if kind == "extraction" else None,
             classification_id=resource_id if kind == "classification" else None,

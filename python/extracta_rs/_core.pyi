@@ -261,7 +261,7 @@ def submit(
     kind: str,
     resource_id: str,
     files: FileInput | Iterable[FileInput],
-    label: str,
+    label: str | None,
     journal: Journal | None,
     first_try: bool,
     settle_time: float,

@@ -91,18 +91,22 @@ def token_of(batch: str | BatchRef) -> str:
     return batch if isinstance(batch, str) else batch.token()
 
 
-def labelled(
+def submitting(
     raw: _core.Client,
     kind: str,
     resource_id: str,
     files: FileInput | Iterable[FileInput],
-    label: str,
+    label: str | None,
     journal: Journal | str | os.PathLike[str] | None,
     first_try: bool,
     settle_time: Seconds,
     timeout: Seconds | None,
 ) -> _core.Call[str]:
-    """Begin a labelled upload as the binding takes it."""
+    """Begin a submission as the binding takes it."""
+    if label is None:
+        if journal is not None:
+            raise ValueError("a journal needs an idempotency_label: it is found by it")
+        return _core.submit(raw, kind, resource_id, files, None, None, False, 0.0, None)
     if not isinstance(label, str):
         raise TypeError(f"idempotency_label must be a str, not {type(label).__name__}")
     opened = journal if isinstance(journal, Journal) or journal is None else Journal(journal)
@@ -117,12 +121,6 @@ def labelled(
         seconds(settle_time),
         None if timeout is None else seconds(timeout),
     )
-
-
-def check_unlabelled(journal: object) -> None:
-    """Refuse a journal without a label to keep in it."""
-    if journal is not None:
-        raise ValueError("a journal needs an idempotency_label: it is found by it")
 
 
 def checking(

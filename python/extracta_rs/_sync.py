@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from . import _core
 from ._base import BaseClient
-from ._engine import Status, check_unlabelled, checking, fetching, labelled, token_of
+from ._engine import Status, checking, fetching, submitting, token_of
 from ._runs import RunIterator, start_run
 from ._shared import (
     Seconds,
@@ -272,10 +272,7 @@ class Extractions:
             JournalError: the journal cannot be read or written.
             APIError: the service refused it: nothing was uploaded.
         """
-        if idempotency_label is None:
-            check_unlabelled(journal)
-            return (self.upload(extraction_id, files)).token()
-        return labelled(
+        return submitting(
             self._raw,
             "extraction",
             extraction_id,
@@ -660,47 +657,8 @@ class Classifications:
         settle_time: Seconds = 60.0,
         timeout: Seconds | None = 300.0,
     ) -> str:
-        """Upload files as one new batch and return its token. This starts paid processing.
-
-        It does not wait for results: `client.check(token)` looks, `client.fetch(token)` brings
-        them, in any process. A second `submit` with the same label returns the first one's token
-        instead of uploading again, so that a worker that died between its upload and its commit
-        finds what it did. The label's mark (`xr-`, 20 hexadecimal digits, `-`) goes before the
-        names of the files; `original_name` takes it off.
-
-        Without a journal the label is looked for among the classification's batches before
-        anything is uploaded: a request for each batch, each `min_poll_spacing` apart. Where the
-        service shows no list of batches that cannot be told, and nothing is uploaded.
-
-        Args:
-            classification_id: the classification to process them with.
-            files: one file or an iterable of files, as for `upload`; with a label no two of the
-                same name, with a journal file objects must be seekable.
-            idempotency_label: a text of yours that names this piece of work, such as a task's id
-                without the number of the try. None: every call uploads.
-            journal: a `Journal`, or the path of one, that the workers share: it answers at once.
-            first_try: whether you know that nobody submitted this label before; then nothing is
-                looked for. With a journal it is not needed.
-            settle_time: seconds that the service may take to show an upload; only then its absence
-                counts.
-            timeout: seconds to look for an earlier upload in all; None for no limit. The upload
-                itself is not limited.
-
-        Returns:
-            The token of the batch: a short JSON text without secrets.
-
-        Raises:
-            UploadOutcomeUnknownError: an upload may have been carried out, and what the service
-                shows does not tell. `retry_after` says whether another `submit` may find out.
-            ValueError: there are no files, two of one name, or the label is empty.
-            OSError: a file cannot be read.
-            JournalError: the journal cannot be read or written.
-            APIError: the service refused it: nothing was uploaded.
-        """
-        if idempotency_label is None:
-            check_unlabelled(journal)
-            return (self.upload(classification_id, files)).token()
-        return labelled(
+        """Upload files as one new batch and return its token. See `Extractions.submit`."""
+        return submitting(
             self._raw,
             "classification",
             classification_id,
@@ -989,8 +947,7 @@ class Client(BaseClient):
         Raises:
             ValueError: that is no token of a batch.
         """
-        text = token if isinstance(token, str) else token.token()
-        kind, resource_id, batch_id = _core.read_batch_token(text)
+        kind, resource_id, batch_id = _core.read_batch_token(token_of(token))
         return Batch(
             extraction_id=resource_id if kind == "extraction" else None,
             classification_id=resource_id if kind == "classification" else None,

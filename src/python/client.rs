@@ -233,8 +233,7 @@ impl Client {
             })
         });
         let operation = move |core: api::Client| async move {
-            let opened = tokio::task::spawn_blocking(move || files::open(drafts)).await;
-            let files = opened.unwrap_or(Err(Error::Closed("the interpreter is shutting down")))?;
+            let files = files::open(drafts).await?;
             core.upload(&target, batch_id.as_deref(), &files, tell).await
         };
         self.call(py, operation, progress, |py, answer| load::upload(py, &answer))

@@ -8,13 +8,12 @@ use super::arguments::{Id, batch_key, seconds, target};
 use super::call::Call;
 use super::client::Client;
 use super::{errors, files, load};
-use crate::core::error::Error;
 use crate::core::model::Counts;
 use crate::core::poll;
 use crate::core::poll::check::Checked;
 use crate::core::run::{self, Submission};
 
-/// Upload under a label; the token of the batch.
+/// Upload, under a label where there is one; the token of the batch.
 #[pyfunction]
 #[allow(clippy::too_many_arguments)] // The arguments of `submit`, by place.
 fn submit(
@@ -23,7 +22,7 @@ fn submit(
     kind: &str,
     resource_id: Id,
     files: &Bound<'_, PyAny>,
-    label: String,
+    label: Option<String>,
     journal: Option<&super::journal::Journal>,
     first_try: bool,
     settle_time: f64,
@@ -39,8 +38,7 @@ fn submit(
     let drafts = files::drafts(files)?;
     let journal = journal.map(|journal| journal.core(py)).transpose()?;
     let operation = move |core| async move {
-        let opened = tokio::task::spawn_blocking(move || files::open(drafts)).await;
-        let files = opened.unwrap_or(Err(Error::Closed("the interpreter is shutting down")))?;
+        let files = files::open(drafts).await?;
         run::submit(core, target, files, journal, submission).await
     };
     client

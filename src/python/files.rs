@@ -47,9 +47,11 @@ pub(super) fn drafts(files: &Bound<'_, PyAny>) -> PyResult<Vec<Draft>> {
         .collect()
 }
 
-/// Looks at what the drafts name; blocks.
-pub(super) fn open(drafts: Vec<Draft>) -> Result<Vec<Upload>> {
-    drafts.into_iter().map(Draft::open).collect()
+/// Looks at what the drafts name, on a thread for what blocks.
+pub(super) async fn open(drafts: Vec<Draft>) -> Result<Vec<Upload>> {
+    let open = || drafts.into_iter().map(Draft::open).collect();
+    let opened = tokio::task::spawn_blocking(open).await;
+    opened.unwrap_or(Err(Error::Closed("the interpreter is shutting down")))
 }
 
 /// The files of a run, each to be looked at when its turn comes.

@@ -32,11 +32,11 @@ const NOT_YET: &str = "an earlier try may have been carried out, and the service
                        what is in its batches: submit again later";
 const SENDING: &str = "another process is uploading under the same label: submit again later";
 
-/// How a labelled upload is made.
+/// How an upload is made that another try may have made already.
 #[derive(Debug, Clone)]
 pub struct Submission {
-    /// The caller's key of it.
-    pub label: String,
+    /// The caller's key of it; without one nothing is looked for, whatever the rest says.
+    pub label: Option<String>,
     /// Whether nobody submitted this label before, so that nothing need be looked for.
     pub first_try: bool,
     /// How long the service may take to show an upload.
@@ -53,7 +53,10 @@ pub async fn submit(
     journal: Option<Journal>,
     submission: Submission,
 ) -> Result<BatchKey> {
-    let work = Work::new(client, target, files, &submission)?;
+    let Some(label) = &submission.label else {
+        return Ok(client.upload(&target, None, &files, None).await?.key);
+    };
+    let work = Work::new(client, target, files, label, &submission)?;
     match journal {
         Some(journal) => work.with_journal(journal).await,
         None => work.without_journal(submission.first_try).await,
@@ -84,9 +87,10 @@ impl Work {
         client: Client,
         target: Target,
         files: Vec<Upload>,
+        label: &str,
         submission: &Submission,
     ) -> Result<Self> {
-        let mark = label::mark(&submission.label)?;
+        let mark = label::mark(label)?;
         let rename = |file: Upload| {
             let name = label::marked(&mark, file.name());
             file.renamed(name)
