@@ -4,19 +4,18 @@
 //! Where several batches of one extraction are waited on, one look at the extraction takes the
 //! place of a request for each (a sweep), as long as what it shows can be relied on.
 
+mod sweeping;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::decide::{Options, Outcome, Watch, is_fatal};
+use super::decide::{Options, Outcome, Watch};
 use super::delivered::{self, Files};
-use super::listing::listed;
 use super::sink::{Id, Waiter};
 use super::sweep::Sweep;
 use super::timers::{Event, Timers};
-use super::trust::{DISTRUST, SWEEPABLE};
 use super::uploads::Uploads;
 use crate::core::config::CallOptions;
 use crate::core::error::Result;
@@ -172,22 +171,6 @@ impl Board {
         }
     }
 
-    fn sweep_of(&mut self, target: &Target) -> Option<&mut Sweep> {
-        self.groups.get_mut(target)?.sweep.as_mut()
-    }
-
-    /// Sees to it that a target with enough waits is swept by the time a new one is due.
-    fn begin_sweeping(&mut self, target: &Target, options: Options, due: Instant) {
-        let Some(group) = self.groups.get_mut(target) else { return };
-        if group.swept < SWEEPABLE || group.distrusted {
-            return;
-        }
-        let sweep = group.sweep.get_or_insert_with(|| Sweep::new(options));
-        if let Some(when) = sweep.hasten(options, due) {
-            self.timers.at(when, Event::Sweep(target.clone()));
-        }
-    }
-
     /// Ends a wait that nobody waits for any more.
     pub(super) fn remove(&mut self, id: Id) {
         if self.take(id).is_some() {
@@ -252,16 +235,6 @@ impl Board {
         let target = wait.key.target.clone();
         if self.sweep_of(&target).is_some_and(|sweep| sweep.begin_now(now)) {
             self.sweeps.push_back(target);
-        }
-    }
-
-    fn trust_again(&mut self, target: &Target, now: Instant, chance: f64) {
-        let Some(group) = self.groups.get_mut(target) else { return };
-        group.distrusted = false;
-        let any = group.batches.values().find_map(|batch| batch.waits.first().copied());
-        if let Some(wait) = any.and_then(|id| self.waits.get(&id)) {
-            let (options, due) = (wait.watch.options(), wait.watch.first(now, chance));
-            self.begin_sweeping(target, options, due);
         }
     }
 
@@ -368,102 +341,6 @@ impl Board {
             }
         }
         ids.len()
-    }
-
-    /// Takes what a look at a target came to.
-    pub(super) fn swept(
-        &mut self,
-        target: &Target,
-        answer: &Result<Bytes>,
-        now: Instant,
-        chance: f64,
-    ) {
-        let Some(sweep) = self.sweep_of(target) else { return };
-        let batches = match answer {
-            Ok(json) => listed(json),
-            Err(error) if sweep.trust.failed(is_fatal(error)) => None,
-            Err(_) => {
-                let next = sweep.next(now, answer.as_ref().err(), chance);
-                self.timers.at(next, Event::Sweep(target.clone()));
-                return;
-            }
-        };
-        let told_wrong = batches.as_ref().is_some_and(|batches| sweep.trust.is_broken_by(batches));
-        let number = sweep.answered();
-        let Some(batches) = batches.filter(|_| !told_wrong) else {
-            log::debug!(target: "extracta_rs", "{target} does not show its batches: each is asked for");
-            self.distrust(target, now, chance);
-            return;
-        };
-        let Some(group) = self.groups.get(target) else { return };
-        let mut final_ones = Vec::new();
-        for listed in &batches {
-            let Some(batch) = group.batches.get(&*listed.batch_id) else { continue };
-            let is_final = listed.is_final();
-            for id in &batch.waits {
-                if let Some(wait) = self.waits.get_mut(id) {
-                    (wait.seen, wait.running) = (number, !is_final);
-                }
-            }
-            if is_final {
-                final_ones.extend(batch.waits.first());
-            }
-        }
-        let hidden: Vec<_> = group
-            .batches
-            .values()
-            .flat_map(|batch| &batch.waits)
-            .copied()
-            .filter(|id| self.waits.get(id).is_some_and(|wait| wait.seen != number))
-            .collect();
-        for id in final_ones {
-            if self.waits.get(&id).is_some_and(|wait| wait.swept && !wait.misled) {
-                self.ask(id);
-            }
-        }
-        for id in hidden {
-            self.poll_later(id, now, chance);
-        }
-        self.check_one(target);
-        self.sweep_again(target, now, chance);
-    }
-
-    fn sweep_again(&mut self, target: &Target, now: Instant, chance: f64) {
-        if self.groups.get(target).is_some_and(|group| group.swept < SWEEPABLE) {
-            self.stop_sweeping(target, now, chance);
-        } else if let Some(sweep) = self.sweep_of(target) {
-            let next = sweep.next(now, None, chance);
-            self.timers.at(next, Event::Sweep(target.clone()));
-        }
-    }
-
-    /// A batch that sweeps show as running is asked for itself now and then, lest they lie.
-    fn check_one(&mut self, target: &Target) {
-        let Some(group) = self.groups.get_mut(target) else { return };
-        let Some(sweep) = &mut group.sweep else { return };
-        let all = || group.batches.values().flat_map(|batch| &batch.waits).copied();
-        if let Some(id) = sweep.check(all) {
-            self.ask(id);
-        }
-    }
-
-    fn distrust(&mut self, target: &Target, now: Instant, chance: f64) {
-        if let Some(group) = self.groups.get_mut(target) {
-            group.distrusted = true;
-            self.timers.at(now + DISTRUST, Event::TrustAgain(target.clone()));
-        }
-        self.stop_sweeping(target, now, chance);
-    }
-
-    fn stop_sweeping(&mut self, target: &Target, now: Instant, chance: f64) {
-        let Some(group) = self.groups.get_mut(target) else { return };
-        group.sweep = None;
-        let mut ids: Vec<_> =
-            group.batches.values().flat_map(|batch| &batch.waits).copied().collect();
-        ids.sort_unstable();
-        for id in ids {
-            self.poll_later(id, now, chance);
-        }
     }
 
     fn poll_later(&mut self, id: Id, now: Instant, chance: f64) {
