@@ -31,6 +31,7 @@ RUST_RINGS = {
     "core::webhook": 0,
     "core::http": 1,
     "core::limit": 1,
+    "core::line": 0,
     "core::upload": 1,
     "core::journal": 1,
     "core::api": 2,
