@@ -69,7 +69,9 @@ def times(requests: list[Request]) -> list[float]:
 
 def gaps(requests: list[Request]) -> list[float]:
     """The times between requests that follow each other, in seconds."""
-    return [after - before for before, after in zip(times(requests), times(requests)[1:], strict=False)]
+    return [
+        after - before for before, after in zip(times(requests), times(requests)[1:], strict=False)
+    ]
 
 
 @dataclass

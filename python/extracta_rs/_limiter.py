@@ -28,15 +28,14 @@ class Limiter(Protocol):
     15 seconds the client goes on at its own pace.
     """
 
-    def take(self, line: str, spacing: float, waited: float | None, /) -> tuple[float, float]:
+    def take(self, line: str, spacing: float, waited: float, /) -> tuple[float, float]:
         """Ask for leave to send one request now.
 
         Args:
             line: the name of the line: a digest of the key and the address, 64 characters.
             spacing: the client's `min_poll_spacing`, in seconds.
             waited: for how many seconds the caller has asked for leave in vain. Where several do,
-                let the one go first that has waited longest. None: it does not stand in line, and
-                may not come again.
+                let the one go first that has waited longest; but it may never come again.
 
         Returns:
             After how many seconds to ask again, 0 where the leave is given; and the spacing in

@@ -39,14 +39,12 @@ local wait = 0
 if ARGV[1] == 'take' then
     local free = math.max(reached + spacing, held)
     local grace = math.min(math.floor(spacing / 10), 200)
-    local waited = tonumber(ARGV[3])
-    local stays = waited >= 0
-    local since = now - math.max(waited, 0)
+    local since = now - tonumber(ARGV[3])
     local second = first ~= 0 and first + grace < since
     if now >= free + (second and grace or 0) then
         reached, first = now, 0
     else
-        if stays and (first == 0 or since < first) then first = since end
+        if first == 0 or since < first then first = since end
         local late = second and math.floor(grace / 2) or 0
         if now < free then
             wait = free - now + late
@@ -109,9 +107,9 @@ class RedisLimiter:
         self._client = _client(url_or_client)
         self._script = self._client.register_script(_SCRIPT)
 
-    def take(self, line: str, spacing: float, waited: float | None, /) -> tuple[float, float]:
+    def take(self, line: str, spacing: float, waited: float, /) -> tuple[float, float]:
         """Ask for leave to send one request now; see `Limiter`."""
-        return self._run(line, "take", _millis(spacing), -1 if waited is None else _millis(waited))
+        return self._run(line, "take", _millis(spacing), _millis(waited))
 
     def answered(self, line: str, spacing: float, age: float, load: Load, hold: float, /) -> None:
         """Take in what became of a request; see `Limiter`."""

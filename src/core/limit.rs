@@ -84,7 +84,7 @@ impl Gate {
         }
         let place = self.line.clone().try_lock_owned().ok()?;
         let open = self.pace().next().is_none_or(|next| next <= Instant::now());
-        let open = open && self.leave(false).await.is_zero();
+        let open = open && self.leave().await.is_zero();
         open.then(|| Turn { gate: self.clone(), place: Some(place) })
     }
 
@@ -123,7 +123,7 @@ impl Gate {
             match next {
                 Some(next) if next > Instant::now() => sleep_until(next).await,
                 _ => {
-                    let wait = self.leave(true).await;
+                    let wait = self.leave().await;
                     if wait.is_zero() {
                         return;
                     }
@@ -135,8 +135,8 @@ impl Gate {
 
     /// How long to wait for leave from what keeps the line of several processes; zero where it is
     /// given, and where there is no such line.
-    async fn leave(&self, stays: bool) -> Duration {
-        let told = self.common.take(self.spacing(), stays).await;
+    async fn leave(&self) -> Duration {
+        let told = self.common.take(self.spacing()).await;
         let Some(told) = told else { return Duration::ZERO };
         self.pace().adopt(told.spacing);
         told.wait

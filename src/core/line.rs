@@ -25,8 +25,8 @@ const LAST: i64 = i64::MAX / 1000;
 pub enum Step {
     /// Asks for leave to send one request now.
     Take {
-        /// How long it has waited; `None` for one that does not stand in line.
-        waited: Option<Duration>,
+        /// Since how long it has asked in vain.
+        waited: Duration,
     },
     /// Tells what became of a request.
     Answered {
@@ -89,9 +89,7 @@ impl Line {
         let least = millis(least);
         self.forget_what_cannot_be(now);
         let wait = match step {
-            Step::Take { waited } => {
-                self.take(now, least, waited.map(|waited| now - millis(waited)))
-            }
+            Step::Take { waited } => self.take(now, least, now - millis(waited)),
             Step::Answered { age, load } => {
                 self.answered(now, least, now - millis(age), load);
                 0
@@ -118,20 +116,18 @@ impl Line {
     }
 
     /// How long to wait; zero where it goes.
-    fn take(&mut self, now: i64, least: i64, since: Option<i64>) -> i64 {
+    fn take(&mut self, now: i64, least: i64, since: i64) -> i64 {
         let spacing = self.spacing(least);
         let free = (self.reached + spacing).max(self.held);
         let grace = (spacing / GRACE_PART).min(LONGEST_GRACE);
         // Two that came at almost the same time are equals: each one's wait is measured anew.
-        let second = self.first != 0 && self.first + grace < since.unwrap_or(now);
+        let second = self.first != 0 && self.first + grace < since;
         if now >= free + if second { grace } else { 0 } {
             self.reached = now;
             self.first = 0;
             return 0;
         }
-        if let Some(since) = since
-            && (self.first == 0 || since < self.first)
-        {
+        if self.first == 0 || since < self.first {
             self.first = since;
         }
         let late = if second { grace / 2 } else { 0 };

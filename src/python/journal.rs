@@ -179,15 +179,8 @@ impl Journal {
     }
 
     /// Leave to send a request for results, see `extracta_rs.Limiter`.
-    fn take(
-        &self,
-        py: Python<'_>,
-        line: &str,
-        spacing: f64,
-        waited: Option<f64>,
-    ) -> PyResult<(f64, f64)> {
-        let spacing = seconds(py, "spacing", spacing)?;
-        let waited = waited.map(|waited| seconds(py, "waited", waited)).transpose()?;
+    fn take(&self, py: Python<'_>, line: &str, spacing: f64, waited: f64) -> PyResult<(f64, f64)> {
+        let (spacing, waited) = (seconds(py, "spacing", spacing)?, seconds(py, "waited", waited)?);
         let told = self.with(py, |journal| journal.pace(line, spacing, Step::Take { waited }))?;
         Ok((told.wait.as_secs_f64(), told.spacing.as_secs_f64()))
     }

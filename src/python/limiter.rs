@@ -43,7 +43,7 @@ fn called(object: &Bound<'_, PyAny>, line: &str, least: Duration, step: Step) ->
     let spacing = least.as_secs_f64();
     match step {
         Step::Take { waited } => {
-            let waited = waited.map(|waited| waited.as_secs_f64());
+            let waited = waited.as_secs_f64();
             let told = object.call_method1(intern!(py, "take"), (line, spacing, waited))?;
             let told = told.extract::<(f64, f64)>().map_err(|_| {
                 let text = "take() must return two numbers: seconds to wait, and the spacing";

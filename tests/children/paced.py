@@ -44,9 +44,7 @@ def results() -> None:
 
 try:
     if how == "wait":
-        list(
-            client.extractions.wait_many(tokens, poll_interval=0.05, max_poll_interval=0.05)
-        )
+        list(client.extractions.wait_many(tokens, poll_interval=0.05, max_poll_interval=0.05))
     elif how == "results":
         results()
     else:

@@ -82,7 +82,7 @@ impl Common {
 
     /// Asks for leave to send a request; `spacing`: how long one that was not used is good for.
     /// `None`: there is no such line now.
-    pub(super) async fn take(self: &Arc<Self>, spacing: Duration, stays: bool) -> Option<Told> {
+    pub(super) async fn take(self: &Arc<Self>, spacing: Duration) -> Option<Told> {
         let keeper = self.keeper()?;
         let now = Instant::now();
         let waited = {
@@ -90,7 +90,7 @@ impl Common {
             if state.leave.is_some_and(|leave| now < leave + spacing) {
                 return Some(Told { wait: Duration::ZERO, spacing });
             }
-            stays.then(|| now.duration_since(*state.since.get_or_insert(now)))
+            now.duration_since(*state.since.get_or_insert(now))
         };
         self.step(keeper, Step::Take { waited }).await
     }
