@@ -2,11 +2,12 @@
 
     python benches/celery_kill.py [--documents 1000] [--pause 0.7] [--seed 1] [--json]
 
-A Redis server and three workers (prefork, threads, solo) are started. Each document is one chain of
-`upload` and `collect`. Until all are stored something is killed (SIGKILL) every `--pause` seconds or
-so: a child of the prefork pool, a whole worker with its children, or its main process alone; what
-was killed is started again. A broker may lose a message between handing it to a worker and noting
-that it did: documents that nothing happens to are sent again with the same label, and counted.
+A Redis server and three workers (prefork, threads, solo) are started. Each document is a chain of
+`upload` and `collect`. Until all are stored something is killed (SIGKILL) every `--pause` seconds
+or so: a child of the prefork pool, a whole worker with its children, or its main process alone;
+what was killed is started again. Redis may lose a message between handing it to a worker and noting
+that it did: where it has no message left, documents without results are sent again with the same
+label, and counted.
 
 In the end the emulator's log says how often each document was uploaded, and the folder of results
 how often it was stored. Exits with 1 if that is not once for each.
@@ -37,8 +38,9 @@ from extracta_rs.testing import Emulator
 
 FIELDS = [{"key": "total", "description": "the total", "example": "12.50"}]
 POOLS = ("prefork", "threads", "solo")
-VISIBILITY = 6
-PATIENCE = 3 * VISIBILITY
+VISIBILITY, LOST_WAIT = 6, 2.0
+PATIENCE = 4.0  # with no message at the broker and no new results
+SPACING = 0.3  # of each process, so that there is time to kill
 KILLED = ("a child of the pool", "a whole worker", "a main process alone")
 
 
@@ -46,6 +48,7 @@ def project(broker: str, place: Path) -> tuple[Celery, Tasks]:
     """Return the app as the workers and the sender have it."""
     app = Celery("kill", broker=broker)
     app.conf.task_ignore_result = True
+    app.conf.worker_lost_wait = LOST_WAIT
     app.conf.broker_transport_options = {
         "visibility_timeout": VISIBILITY,
         "unacked_restore_interval": 1,
@@ -56,7 +59,7 @@ def project(broker: str, place: Path) -> tuple[Celery, Tasks]:
         app,
         store=Folder(place / "results"),
         journal=place / "uploads.journal",
-        client=lambda: Client(min_poll_spacing=0.005, connect_timeout=2.0),
+        client=lambda: Client(min_poll_spacing=SPACING, connect_timeout=2.0),
         settle_time=1.0,
     )
     return app, ready
@@ -73,10 +76,16 @@ class Workers:
         self._place, self._environment, self._chance = place, environment, chance
         self._running = {pool: self._start(pool) for pool in POOLS}
         self.kills: Counter[str] = Counter()
+        self.gave_up = 0
 
     def _start(self, pool: str) -> subprocess.Popen[bytes]:
         options = ["--pool", pool, "--concurrency", "2", "--hostname", f"{pool}@kill"]
-        quiet = ["--loglevel", "WARNING", "--without-gossip", "--without-mingle"]
+        quiet = [
+            "--loglevel",
+            os.environ.get("CELERY_KILL_LOG", "WARNING"),
+            "--without-gossip",
+            "--without-mingle",
+        ]
         with (self._place / f"{pool}.log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "celery", "-A", "celery_kill", "worker", *options, *quiet],
@@ -89,11 +98,17 @@ class Workers:
 
     def kill(self) -> None:
         """Kill something, and start it again."""
-        how = self._chance.choice(KILLED)
+        for pool, worker in self._running.items():
+            if worker.poll() is not None:  # it gives up where a child dies while it starts
+                self.gave_up += 1
+                self._running[pool] = self._start(pool)
+        how = self._chance.choices(KILLED, weights=(3, 1, 1))[0]
         pool = "prefork" if how == KILLED[0] else self._chance.choice(POOLS)
         worker = self._running[pool]
         if how == KILLED[0]:
-            if (children := children_of(worker.pid)) and self._signal(self._chance.choice(children)):
+            if (children := children_of(worker.pid)) and self._signal(
+                self._chance.choice(children)
+            ):
                 self.kills[f"{how}, prefork"] += 1
             return
         if how == KILLED[1]:
@@ -196,7 +211,7 @@ def run(count: int, pause: float, seed: int) -> dict[str, object]:
         send(names)
         workers = Workers(place, environment, chance)
         try:
-            again = kill_until_stored(workers, names, place, pause, chance, send)
+            again = kill_until_stored(broker, workers, names, place, pause, chance, send)
         finally:
             workers.end()
         sent, kept = uploaded(emulator), stored(place)
@@ -211,6 +226,7 @@ def run(count: int, pause: float, seed: int) -> dict[str, object]:
         "stored_once": sum(kept[name] == 1 for name in names),
         "kills": dict(workers.kills),
         "killed": sum(workers.kills.values()),
+        "workers_that_gave_up": workers.gave_up,
         "lost_by_the_broker": again,
         "failed_tasks": logs.count("raised unexpected"),
         "problems": problems,
@@ -218,20 +234,25 @@ def run(count: int, pause: float, seed: int) -> dict[str, object]:
     }
 
 
-def kill_until_stored(workers, names, place, pause, chance, send) -> int:  # type: ignore[no-untyped-def]
+def messages(broker: str) -> int:
+    """Count the messages that the broker has, those among them that a worker holds."""
+    with redis.Redis.from_url(broker) as connection:
+        return int(connection.llen("celery")) + int(connection.hlen("unacked"))
+
+
+def kill_until_stored(broker, workers, names, place, pause, chance, send) -> int:  # type: ignore[no-untyped-def]
     """Kill, until all are stored; return how many were sent again."""
     again, known, changed = 0, 0, time.monotonic()
     while (kept := stored(place)).total() < len(names):
         now = time.monotonic()
         if kept.total() > known:
             known, changed = kept.total(), now
-        if now - changed > PATIENCE:  # a while without kills, so that only lost messages are left
+        if now - changed > PATIENCE and not messages(broker):
             missing = [name for name in names if not kept[name]]
             send(missing)
             again += len(missing)
             changed = now
-        if now - changed < PATIENCE / 2:
-            workers.kill()
+        workers.kill()
         time.sleep(chance.uniform(0.5, 1.5) * pause)
     return again
 

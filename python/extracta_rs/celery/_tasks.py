@@ -119,6 +119,7 @@ class Tasks:
         register: Callable[[Callable[..., Any]], Task[..., Any]] = self._app.task(
             name=f"{self._prefix}.{run.__name__}",
             bind=True,
+            shared=False,  # with other apps of the process
             acks_late=True,
             reject_on_worker_lost=True,
             **options,

@@ -37,8 +37,9 @@ Kind: TypeAlias = Literal["extraction", "classification"]
 
 SECRET = "EXTRACTA_WEBHOOK_SECRET"  # noqa: S105  the name of a variable
 LONGEST_BACKOFF = 300
-# What looking for a lost upload may take once the service had time to show it.
-LOOKING = 30.0
+# Seconds that an upload may look for an earlier one, beyond those that the service may take to
+# show it: a worker is busy meanwhile. Without a journal each batch is looked through.
+PATIENCE, PATIENCE_WITHOUT_JOURNAL = 30.0, 300.0
 # These mark a message that comes again, so that one without a mark is the first try.
 MARKING = {"amqp", "amqps", "pyamqp", "librabbitmq", "redis", "rediss", "sentinel"}
 # These deliver a message again that nobody has acknowledged for so many seconds.
@@ -91,7 +92,8 @@ class Work:
                 journal=journal,
                 first_try=self._is_first(task),
                 settle_time=self._settle_time,
-                timeout=self._settle_time + (300.0 if journal is None else LOOKING),
+                timeout=self._settle_time
+                + (PATIENCE_WITHOUT_JOURNAL if journal is None else PATIENCE),
             )
         except UploadOutcomeUnknownError as error:
             if error.retry_after is None:

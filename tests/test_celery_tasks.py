@@ -1,0 +1,312 @@
+"""The ready tasks for Celery: a Redis server, workers in processes of their own, an emulator."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Celery
+from celery.exceptions import Retry
+from celery_tools import Site, children_of, kill_all, redis_server, wait_for
+
+from extracta_rs import (
+    SIGNATURE_HEADER,
+    BatchRef,
+    Client,
+    ConfigurationError,
+    NotFoundError,
+    RateLimitError,
+    SignatureVerificationError,
+    UploadOutcomeUnknownError,
+    WaitTimeoutError,
+    original_name,
+)
+from extracta_rs.celery import Folder, Tasks, _work
+from extracta_rs.testing import Emulator, sign_delivery
+
+POOLS = ("prefork", "threads", "solo")
+SECRET = "E_AI_K_celery"
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis server."""
+    if shutil.which("redis-server") is None:
+        required = os.environ.get("EXTRACTA_TESTS_REQUIRE", "").split(",")
+        missing = pytest.fail if "redis" in required else pytest.skip
+        missing("redis-server is not installed (Debian: apt-get install redis-server)")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with redis_server(port, tmp_path_factory.mktemp("redis")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module", params=POOLS)
+def site(
+    request: pytest.FixtureRequest, broker: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    """A site with a worker of each pool in turn."""
+    with contextlib.ExitStack() as stack:
+        site = Site(broker, tmp_path_factory.mktemp(request.param), stack)
+        site.worker = site.start(request.param, EXTRACTA_WEBHOOK_SECRET=SECRET)  # type: ignore[attr-defined]
+        yield site
+
+
+@pytest.fixture
+def new_site(broker: str, tmp_path: Path) -> Iterator[Callable[..., Site]]:
+    """Make a site without a worker."""
+    with contextlib.ExitStack() as stack:
+        yield lambda **settings: Site(broker, tmp_path, stack, **settings)
+
+
+def test_each_document_is_uploaded_and_stored_once(site: Site) -> None:
+    names = [f"once-{number}.pdf" for number in range(6)]
+    sent = [site.tasks.extract(site.extraction_id, site.document(name)).delay() for name in names]
+    tokens = [result.get(timeout=30) for result in sent]
+    for name, token in zip(names, tokens, strict=True):
+        batch = site.client.resume(token)
+        kept = json.loads(Folder(site.place / "results").path(token).read_text("utf-8"))
+        assert kept == batch.results().to_dict()
+        assert [original_name(file["fileName"]) for file in kept["files"]] == [name]
+    assert {name: site.uploads()[name] for name in names} == dict.fromkeys(names, 1)
+    # No worker waits for a batch, not even the one of the pool `solo`: all are uploaded before
+    # the first can have results.
+    requests = site.emulator.requests()
+    times = [r.time for r in requests if r.endpoint == "uploadFiles" and r.carried_out][-6:]
+    assert times[-1] - times[0] < 0.4 * 6
+
+
+def test_the_same_label_is_not_paid_again(site: Site) -> None:
+    document = site.document("label.pdf")
+    first, second = (
+        site.tasks.upload.delay(site.extraction_id, document, label="4711").get(timeout=30)
+        for _ in range(2)
+    )
+    assert first == second
+    assert site.uploads()["label.pdf"] == 1
+    assert site.tasks.check.delay(first).get(timeout=30) == first
+
+
+def test_many_documents_can_be_one_batch(site: Site) -> None:
+    paths = [site.document("one.pdf"), site.document("two.pdf")]
+    token = site.tasks.extract(site.extraction_id, paths, label="two").delay().get(timeout=30)
+    kept = json.loads(Folder(site.place / "results").path(token).read_text("utf-8"))
+    assert len(kept["files"]) == 2
+
+
+def test_a_delivery_and_the_polls_store_a_batch_once(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXTRACTA_WEBHOOK_SECRET", SECRET)
+    token = (
+        site.tasks.extract(site.extraction_id, site.document("hook.pdf")).delay().get(timeout=30)
+    )
+    folder = Folder(site.place / "results")
+    before, batch_id = folder.path(token).stat(), json.loads(token)["batchId"]
+    asked = site.asked(batch_id)
+    results = site.client.fetch(token)
+    asked += 1
+    body, headers = sign_delivery(results, SECRET)
+    assert site.tasks.deliver(body, headers[SIGNATURE_HEADER]) == [token]
+    site.tasks.collect.delay(token).get(timeout=30)
+    assert folder.path(token).stat() == before
+    assert site.asked(batch_id) == asked
+    with pytest.raises(SignatureVerificationError):
+        site.tasks.deliver(body, sign_delivery(results, "E_AI_K_other")[1][SIGNATURE_HEADER])
+
+
+def test_a_delivery_has_a_batch_stored_that_nobody_polls(site: Site) -> None:
+    token = site.client.submit(site.extraction_id, site.document("pushed.pdf"))
+    wait_for(lambda: site.client.check(token).finished)
+    body, headers = sign_delivery(site.client.fetch(token), SECRET)
+    # As a task in a worker, which has the secret in its environment.
+    tokens = site.tasks.deliver.delay(body, headers[SIGNATURE_HEADER]).get(timeout=30)
+    assert tokens == [token]
+    folder = Folder(site.place / "results")
+    wait_for(lambda: token in folder)
+
+
+def test_a_worker_has_one_client_for_each_process_and_closes_it(site: Site) -> None:
+    made = (site.place / "clients.txt").read_text("ascii").split("\n")[:-1]
+    makers = [line.removeprefix("made ") for line in made if line.startswith("made")]
+    assert len(makers) == len(set(makers))
+    worker: Any = site.worker  # type: ignore[attr-defined]
+    forked = [str(pid) for pid in children_of(worker.pid)]
+    assert set(makers) <= set(forked or [str(worker.pid)])
+    worker.terminate()
+    worker.wait(timeout=30)
+    told = (site.place / "clients.txt").read_text("ascii").split("\n")
+    assert {f"closed {pid}" for pid in makers} <= set(told)
+
+
+@pytest.mark.parametrize(
+    ("victim", "journal"), [("child", True), ("child", False), ("worker", False)]
+)
+def test_an_upload_whose_process_was_killed_is_found(
+    new_site: Callable[..., Site], victim: str, journal: bool
+) -> None:
+    site = new_site(journal=journal)
+    site.emulator.faults.add("uploadFiles", delay=2.0)
+    worker = site.start("prefork")
+    result = site.tasks.extract(site.extraction_id, site.document("killed.pdf")).delay()
+    wait_for(lambda: site.uploads()["killed.pdf"])
+    if victim == "child":
+        for child in children_of(worker.pid):
+            os.kill(child, signal.SIGKILL)
+    else:
+        kill_all(worker)
+        site.start("prefork")
+    token = result.get(timeout=30)
+    assert site.uploads()["killed.pdf"] == 1
+    assert [path.stem for path in site.files()] == [json.loads(token)["batchId"]]
+
+
+@pytest.fixture
+def eager(
+    extracta_emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Tasks]:
+    """Make tasks that run where they are called."""
+    monkeypatch.setenv("EXTRACTA_API_KEY", extracta_emulator.api_key)
+    monkeypatch.setenv("EXTRACTA_BASE_URL", extracta_emulator.base_url)
+
+    def make(**settings: Any) -> Tasks:
+        app = Celery("eager", broker="memory://")
+        app.conf.task_always_eager = True
+        settings = {"journal": None, "settle_time": 0.1, **settings}
+        return Tasks(app, store=Folder(tmp_path / "results"), **settings)
+
+    return make
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> str:
+    path = tmp_path / "a.pdf"
+    path.write_bytes(b"%PDF")
+    return str(path)
+
+
+def uploads(emulator: Emulator) -> int:
+    return sum(r.endpoint == "uploadFiles" and r.carried_out for r in emulator.requests())
+
+
+def test_tasks_run_in_eager_mode(
+    eager: Callable[..., Tasks], extraction_id: str, document: str, tmp_path: Path
+) -> None:
+    tasks = eager()
+    token = tasks.extract(extraction_id, document).delay().get()
+    assert token in Folder(tmp_path / "results")
+    assert tasks.check.delay(token).get() == token
+
+
+def test_an_upload_that_nothing_can_tell_of_fails_loudly(
+    eager: Callable[..., Tasks], extraction_id: str, document: str, extracta_emulator: Emulator
+) -> None:
+    with pytest.raises(UploadOutcomeUnknownError, match="first_try"):
+        eager().upload.apply((extraction_id, document), retries=1).get()
+    assert uploads(extracta_emulator) == 0
+
+
+def test_an_upload_that_may_be_told_of_later_is_tried_again(
+    eager: Callable[..., Tasks],
+    batch_id: str,
+    extraction_id: str,
+    document: str,
+    extracta_emulator: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Where somebody looks the batch hides the names of its files at first.
+    extracta_emulator.faults.add("getBatchResults", body='{"status": "waiting"}', status=200)
+    monkeypatch.setattr(_work, "PATIENCE_WITHOUT_JOURNAL", 0.0)
+    eager().upload.apply((extraction_id, document), retries=1).get()
+    assert uploads(extracta_emulator) == 2
+
+
+def test_a_refused_upload_is_tried_again(
+    eager: Callable[..., Tasks],
+    extraction_id: str,
+    document: str,
+    extracta_emulator: Emulator,
+    tmp_path: Path,
+) -> None:
+    # Once more than the client tries by itself.
+    extracta_emulator.faults.add("uploadFiles", status=429, retry_after=0, times=3)
+    eager(journal=tmp_path / "j").upload.delay(extraction_id, document).get()
+    assert uploads(extracta_emulator) == 1
+    extracta_emulator.faults.add("uploadFiles", status=429, retry_after=0, times=None)
+    tasks, since = eager(journal=tmp_path / "k", timeout=99), time.time() - 100
+    with pytest.raises(RateLimitError):
+        eager(journal=tmp_path / "k", timeout=99).upload.delay(extraction_id, document, since=since)
+
+
+def test_what_is_wrong_fails_and_is_not_tried_again(
+    eager: Callable[..., Tasks], extraction_id: str, extracta_emulator: Emulator
+) -> None:
+    tasks = eager()
+    with pytest.raises(FileNotFoundError):
+        tasks.upload.delay(extraction_id, "/nowhere/a.pdf").get()
+    with pytest.raises(NotFoundError):
+        tasks.collect.delay(BatchRef(extraction_id=extraction_id, batch_id="-no").token()).get()
+    with pytest.raises(ValueError, match="token"):
+        tasks.check.delay("a.pdf").get()
+    with pytest.raises(ConfigurationError, match="EXTRACTA_WEBHOOK_SECRET"):
+        tasks.deliver(b"{}", "x")
+
+
+def test_a_wait_ends_at_its_deadline(
+    new_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = new_site()
+    monkeypatch.setenv("EXTRACTA_API_KEY", site.emulator.api_key)
+    monkeypatch.setenv("EXTRACTA_BASE_URL", site.emulator.base_url)
+    token = site.client.submit(site.extraction_id, site.document("slow.pdf"))
+    # Run here as a worker would: not eager, so it does not wait.
+    with pytest.raises(Retry):
+        site.tasks.collect(token)
+    with pytest.raises(WaitTimeoutError, match="collect") as timed_out:
+        site.tasks.collect(token, since=time.time() - 100_000)
+    assert timed_out.value.token == token
+
+
+def test_a_message_waits_shorter_than_the_broker_lets_it(
+    new_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = new_site()
+    assert site.tasks._work._countdown(60.0) == 1.5  # of a visibility timeout of 3 s
+    assert site.tasks._work._countdown(0.5) == 0.5
+
+
+def test_an_app_has_one_set_of_tasks_for_each_prefix() -> None:
+    app = Celery("twice", broker="memory://")
+    Tasks(app, store=print, journal=None)
+    with pytest.raises(ValueError, match="prefix"):
+        Tasks(app, store=print, journal=None)
+    second = Tasks(app, store=print, journal=None, prefix="other")
+    assert second.upload.name == "other.upload"
+    assert "extracta_rs.deliver" in app.tasks
+
+
+def test_a_folder_keeps_the_first_results_and_strange_ids_inside(
+    extracta_client: Client, extraction_id: str, batch_id: str, tmp_path: Path
+) -> None:
+    folder = Folder(tmp_path / "results")
+    results = extracta_client.extractions.results(extraction_id, batch_id)
+    assert results.batch not in folder
+    folder(results)
+    first = folder.path(results.batch).stat()
+    folder(results)
+    assert folder.path(results.batch).stat() == first
+    assert [path.name for path in folder.path(results.batch).parent.iterdir()] == [
+        f"{batch_id}.json"
+    ]
+    strange = folder.path(BatchRef(extraction_id="..", batch_id="../../a/b"))
+    assert strange.resolve().is_relative_to(tmp_path / "results")
+    assert strange.parent.parent == tmp_path / "results"
