@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import redis
 
 from extracta_rs import Client, original_name
@@ -67,10 +69,16 @@ class Site:
     """An emulator with an extraction, a project's app and tasks, and workers for them."""
 
     def __init__(
-        self, broker: str, place: Path, stack: contextlib.ExitStack, *, journal: bool = True
+        self,
+        broker: str,
+        place: Path,
+        stack: contextlib.ExitStack,
+        *,
+        journal: bool = True,
+        processing_time: float = 0.4,
     ) -> None:
         self.place, self.journal, self._broker, self._stack = place, journal, broker, stack
-        self.emulator = stack.enter_context(Emulator(processing_time=0.4))
+        self.emulator = stack.enter_context(Emulator(processing_time=processing_time))
         self.client = Client(
             self.emulator.api_key, base_url=self.emulator.base_url, min_poll_spacing=0
         )
@@ -105,6 +113,16 @@ class Site:
         self._stack.callback(kill_all, worker)
         wait_for(lambda: " ready." in log.read_text(encoding="utf-8"))
         return worker
+
+    def use_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let tasks that run in this process find the emulator."""
+        monkeypatch.setenv("EXTRACTA_API_KEY", self.emulator.api_key)
+        monkeypatch.setenv("EXTRACTA_BASE_URL", self.emulator.base_url)
+
+    def queued(self) -> list[Any]:
+        """Return the messages that no worker has taken."""
+        with redis.Redis.from_url(self._broker) as connection:
+            return [json.loads(text) for text in connection.lrange(self.place.name, 0, -1)]
 
     def document(self, name: str) -> str:
         """Write a document; return its path."""

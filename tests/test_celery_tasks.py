@@ -96,6 +96,15 @@ def test_the_same_label_is_not_paid_again(site: Site) -> None:
     assert site.tasks.check.delay(first).get(timeout=30) == first
 
 
+def test_a_refused_upload_is_tried_again(site: Site) -> None:
+    # Once more than the client tries by itself.
+    site.emulator.faults.add("uploadFiles", status=429, retry_after=0, times=3)
+    document = site.document("refused.pdf")
+    site.tasks.upload.delay(site.extraction_id, document).get(timeout=30)
+    assert site.uploads()["refused.pdf"] == 1
+    assert not site.emulator.faults.pending()
+
+
 def test_many_documents_can_be_one_batch(site: Site) -> None:
     paths = [site.document("one.pdf"), site.document("two.pdf")]
     token = site.tasks.extract(site.extraction_id, paths, label="two").delay().get(timeout=30)
@@ -215,36 +224,38 @@ def test_an_upload_that_nothing_can_tell_of_fails_loudly(
     assert uploads(extracta_emulator) == 0
 
 
-def test_an_upload_that_may_be_told_of_later_is_tried_again(
-    eager: Callable[..., Tasks],
-    batch_id: str,
-    extraction_id: str,
-    document: str,
-    extracta_emulator: Emulator,
-    monkeypatch: pytest.MonkeyPatch,
+def test_an_upload_that_may_be_told_of_later_is_put_back(
+    new_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Where somebody looks the batch hides the names of its files at first.
-    extracta_emulator.faults.add("getBatchResults", body='{"status": "waiting"}', status=200)
     monkeypatch.setattr(_work, "PATIENCE_WITHOUT_JOURNAL", 0.0)
-    eager().upload.apply((extraction_id, document), retries=1).get()
-    assert uploads(extracta_emulator) == 2
+    site = new_site(journal=False, processing_time=3600)
+    site.use_environment(monkeypatch)
+    upload, arguments = site.tasks.upload, (site.extraction_id, site.document("later.pdf"))
+    # As the worker of a message that came again: what is in the first batch is not shown yet.
+    upload.push_request(id="again", args=arguments, retries=1, called_directly=False)
+    with pytest.raises(Retry) as caught:
+        upload.run(*arguments)
+    assert isinstance(caught.value.exc, UploadOutcomeUnknownError)
+    assert caught.value.exc.retry_after == 60
+    assert caught.value.when == 1.5  # of a visibility timeout of 3 s
+    (message,) = site.queued()
+    assert message["headers"]["retries"] == 2
+    assert message["headers"]["id"] == "again"
+    assert site.uploads()["later.pdf"] == 0
 
 
-def test_a_refused_upload_is_tried_again(
+def test_an_upload_that_is_refused_all_the_time_fails_at_its_deadline(
     eager: Callable[..., Tasks],
     extraction_id: str,
     document: str,
     extracta_emulator: Emulator,
     tmp_path: Path,
 ) -> None:
-    # Once more than the client tries by itself.
-    extracta_emulator.faults.add("uploadFiles", status=429, retry_after=0, times=3)
-    eager(journal=tmp_path / "j").upload.delay(extraction_id, document).get()
-    assert uploads(extracta_emulator) == 1
     extracta_emulator.faults.add("uploadFiles", status=429, retry_after=0, times=None)
-    tasks, since = eager(journal=tmp_path / "k", timeout=99), time.time() - 100
+    tasks = eager(journal=tmp_path / "journal")
     with pytest.raises(RateLimitError):
-        eager(journal=tmp_path / "k", timeout=99).upload.delay(extraction_id, document, since=since)
+        tasks.upload.delay(extraction_id, document).get()
+    assert uploads(extracta_emulator) == 0
 
 
 def test_what_is_wrong_fails_and_is_not_tried_again(
@@ -265,8 +276,7 @@ def test_a_wait_ends_at_its_deadline(
     new_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = new_site()
-    monkeypatch.setenv("EXTRACTA_API_KEY", site.emulator.api_key)
-    monkeypatch.setenv("EXTRACTA_BASE_URL", site.emulator.base_url)
+    site.use_environment(monkeypatch)
     token = site.client.submit(site.extraction_id, site.document("slow.pdf"))
     # Run here as a worker would: not eager, so it does not wait.
     with pytest.raises(Retry):
@@ -274,14 +284,6 @@ def test_a_wait_ends_at_its_deadline(
     with pytest.raises(WaitTimeoutError, match="collect") as timed_out:
         site.tasks.collect(token, since=time.time() - 100_000)
     assert timed_out.value.token == token
-
-
-def test_a_message_waits_shorter_than_the_broker_lets_it(
-    new_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    site = new_site()
-    assert site.tasks._work._countdown(60.0) == 1.5  # of a visibility timeout of 3 s
-    assert site.tasks._work._countdown(0.5) == 0.5
 
 
 def test_an_app_has_one_set_of_tasks_for_each_prefix() -> None:

@@ -159,7 +159,8 @@ class Work:
     def _upload_again(
         self, task: AnyTask, since: float, error: Exception, seconds: float
     ) -> NoReturn:
-        if self._timeout is not None and time.time() - since >= self._timeout:
+        late = self._timeout is not None and time.time() - since >= self._timeout
+        if late or task.request.is_eager:
             raise error
         kwargs = {**(task.request.kwargs or {}), "since": since}
         raise task.retry(kwargs=kwargs, exc=error, countdown=self._countdown(seconds))
