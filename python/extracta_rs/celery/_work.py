@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
 from celery.utils.time import get_exponential_backoff_interval
 
+from .._shared import SECRET_VARIABLE, environment_secrets
 from .._sync import Client
 from ..exceptions import (
     APIConnectionError,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 Kind: TypeAlias = Literal["extraction", "classification"]
 
-SECRET = "EXTRACTA_WEBHOOK_SECRET"  # noqa: S105  the name of a variable
 LONGEST_BACKOFF = 300
 # Seconds that an upload may look for an earlier one, beyond those that the service may take to
 # show it: a worker is busy meanwhile. Without a journal each batch is looked through.
@@ -129,10 +129,10 @@ class Work:
 
     def batches(self, body: Body, header: Header) -> list[str]:
         """Return the tokens of the batches that a signed delivery names."""
-        secret = self._secret or os.environ.get(SECRET)
+        secret = self._secret or environment_secrets()
         if not secret:
             raise ConfigurationError(
-                f"webhook_secret: there is none; pass it to Tasks or set {SECRET}"
+                f"webhook_secret: there is none; pass it to Tasks or set {SECRET_VARIABLE}"
             )
         named = [
             BatchRef(
