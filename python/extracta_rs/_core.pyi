@@ -17,6 +17,7 @@ from typing import (
 
 from ._engine import Checked
 from ._lenient import DecimalMark
+from ._limiter import Limiter, Load
 from ._observe import RequestEvent, ResponseEvent
 from ._options import CallOptions
 from .journal import DocumentState
@@ -173,6 +174,8 @@ class Journal:
     def keep_template(self, digest: str, extraction_id: str) -> str: ...
     def retry_unknown(self) -> int: ...
     def retry_document(self, document: int, batch_id: str) -> bool: ...
+    def take(self, line: str, spacing: float, waited: float | None) -> tuple[float, float]: ...
+    def answered(self, line: str, spacing: float, age: float, load: Load, hold: float) -> None: ...
     def check(self) -> None: ...
 
 @final
@@ -184,6 +187,7 @@ class Client:
         base_url: str,
         options: CallOptions,
         min_poll_spacing: float,
+        limiter: Limiter | None,
         max_connections: int,
         proxy: str | None,
         ca_bundle: str | os.PathLike[str] | None,

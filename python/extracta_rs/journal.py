@@ -232,6 +232,13 @@ class Journal:
     def __repr__(self) -> str:
         return f"Journal({self.path!r})"
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_reopen, (self.path,))
+
+
+def _reopen(path: str) -> Journal:
+    return Journal(path, create=False)
+
 
 def _digest(template: Mapping[str, object]) -> str:
     text = json.dumps(template, sort_keys=True, separators=(",", ":"))

@@ -5,6 +5,7 @@
 //! and blocks; several processes may have the file open.
 
 mod fork;
+mod keeper;
 mod owner;
 mod record;
 mod schema;

@@ -3,6 +3,7 @@
 mod connection;
 mod labels;
 mod opening;
+mod pace;
 mod reading;
 mod rows;
 mod trouble;
