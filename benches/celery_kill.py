@@ -40,7 +40,7 @@ FIELDS = [{"key": "total", "description": "the total", "example": "12.50"}]
 POOLS = ("prefork", "threads", "solo")
 VISIBILITY, LOST_WAIT = 6, 2.0
 PATIENCE = 4.0  # with no message at the broker and no new results
-SPACING = 0.3  # of each process, so that there is time to kill
+SPACING = 0.1  # of all processes together, so that there is time to kill
 KILLED = ("a child of the pool", "a whole worker", "a main process alone")
 
 
@@ -59,7 +59,9 @@ def project(broker: str, place: Path) -> tuple[Celery, Tasks]:
         app,
         store=Folder(place / "results"),
         journal=place / "uploads.journal",
-        client=lambda: Client(min_poll_spacing=SPACING, connect_timeout=2.0),
+        client=lambda limiter: Client(
+            min_poll_spacing=SPACING, connect_timeout=2.0, limiter=limiter
+        ),
         settle_time=1.0,
     )
     return app, ready

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,27 +31,6 @@ def wait_for(condition: Callable[[], object], timeout: float = 30.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it does not come to be"
         time.sleep(0.01)
-
-
-@contextlib.contextmanager
-def redis_server(port: int, place: Path) -> Iterator[str]:
-    """Start a Redis server that keeps nothing on the disk; yield its URL."""
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(place)]
-    with (
-        subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL) as server,
-        redis.Redis(port=port) as connection,
-    ):
-
-        def answers() -> bool:
-            with contextlib.suppress(redis.ConnectionError):
-                return bool(connection.ping())
-            return False
-
-        try:
-            wait_for(answers)
-            yield f"redis://127.0.0.1:{port}/0"
-        finally:
-            server.terminate()
 
 
 def load_project(broker: str, place: Path, *, journal: bool) -> tuple[Any, Any]:

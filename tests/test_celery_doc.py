@@ -19,9 +19,7 @@ SECRET = "E_AI_K_celery"
 
 
 @pytest.fixture
-def site(
-    extracta_emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Any:
+def site(extracta_emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """The store's program and the webhook's as one module, in eager mode."""
     [store] = [program for program in PROGRAMS if "ON CONFLICT" in program]
     [webhook] = [program for program in PROGRAMS if "flask" in program]

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +14,8 @@ from typing import Any
 import pytest
 from celery import Celery
 from celery.exceptions import Retry
-from celery_tools import Site, children_of, kill_all, redis_server, wait_for
+from celery_tools import Site, children_of, kill_all, wait_for
+from pace_tools import gaps, redis_server
 
 from extracta_rs import (
     SIGNATURE_HEADER,
@@ -34,20 +33,14 @@ from extracta_rs.celery import Folder, Tasks, _work
 from extracta_rs.testing import Emulator, sign_delivery
 
 POOLS = ("prefork", "threads", "solo")
+LOOKS = ("getBatchResults", "viewExtraction")
 SECRET = "E_AI_K_celery"
 
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Redis server."""
-    if shutil.which("redis-server") is None:
-        required = os.environ.get("EXTRACTA_TESTS_REQUIRE", "").split(",")
-        missing = pytest.fail if "redis" in required else pytest.skip
-        missing("redis-server is not installed (Debian: apt-get install redis-server)")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with redis_server(port, tmp_path_factory.mktemp("redis")) as url:
-        yield url
+    yield from redis_server(tmp_path_factory.mktemp("redis"))
 
 
 @pytest.fixture(scope="module", params=POOLS)
@@ -179,6 +172,25 @@ def test_an_upload_whose_process_was_killed_is_found(
     assert [path.stem for path in site.files()] == [json.loads(token)["batchId"]]
 
 
+def test_the_processes_of_workers_keep_their_requests_apart(new_site: Callable[..., Site]) -> None:
+    site = new_site(processing_time=2.0)
+    for _ in range(2):
+        site.start("prefork", CELERY_TEST_SPACING="0.2")
+    sent = [
+        site.tasks.extract(site.extraction_id, site.document(f"{number}.pdf")).delay()
+        for number in range(12)
+    ]
+    for result in sent:
+        result.get(timeout=60)
+    requests = site.emulator.requests()
+    last = max(r.time for r in requests if r.endpoint == "uploadFiles")
+    looks = [r for r in requests if r.time > last and r.endpoint in LOOKS]
+    assert len(looks) >= 12
+    assert min(gaps(looks)) > 0.19
+    clients = (site.place / "clients.txt").read_text("ascii")
+    assert clients.count("made") >= 3
+
+
 @pytest.fixture
 def eager(
     extracta_emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -190,7 +202,12 @@ def eager(
     def make(**settings: Any) -> Tasks:
         app = Celery("eager", broker="memory://")
         app.conf.task_always_eager = True
-        settings = {"journal": None, "settle_time": 0.1, **settings}
+        settings = {
+            "journal": None,
+            "settle_time": 0.1,
+            "client": lambda limiter: Client(min_poll_spacing=0, limiter=limiter),
+            **settings,
+        }
         return Tasks(app, store=Folder(tmp_path / "results"), **settings)
 
     return make

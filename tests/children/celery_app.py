@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from celery import Celery
 
@@ -14,11 +15,11 @@ from extracta_rs.celery import Folder, Tasks
 class Noted(Client):
     """A client that notes which process makes and closes it."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, limiter: Any) -> None:
         self._note = place / "clients.txt"
         self._say("made")
         spacing = float(os.environ.get("CELERY_TEST_SPACING", "0.01"))
-        super().__init__(min_poll_spacing=spacing)
+        super().__init__(min_poll_spacing=spacing, limiter=limiter)
 
     def _say(self, word: str) -> None:
         with self._note.open("a", encoding="ascii") as file:
@@ -47,7 +48,7 @@ def project(broker: str, place: Path, *, journal: bool = True) -> tuple[Celery, 
         app,
         store=Folder(place / "results"),
         journal=place / "uploads.journal" if journal else None,
-        client=lambda: Noted(place),
+        client=lambda limiter: Noted(place, limiter),
         settle_time=0.5,
     )
     return app, tasks

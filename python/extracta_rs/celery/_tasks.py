@@ -17,11 +17,17 @@ if TYPE_CHECKING:
 
     from celery import Celery, Signature, Task
 
+    from .._limiter import Limiter
     from ..journal import Journal
     from ..models import BatchResults
     from ..webhooks import Body, Header, Secret
 
 __all__ = ["Tasks"]
+
+
+def _client(limiter: Limiter | Journal | None) -> Client:
+    return Client(limiter=limiter)
+
 
 _registered: WeakKeyDictionary[Celery, set[str]] = WeakKeyDictionary()
 
@@ -40,7 +46,9 @@ class Tasks:
             `token in store` spares requests.
         journal: what the workers know uploads from: the path of a journal on a disk that they
             share, a `Journal`, or None, see the page "In Celery" for what that costs.
-        client: makes the client, once in each worker process; by default from the environment.
+        client: makes the client, once in each worker process, given the limiter that they share;
+            by default `lambda limiter: Client(limiter=limiter)`. The limiter is a `RedisLimiter`
+            where the broker or the result backend has a plain "redis://" URL, else the journal.
         webhook_secret: what deliveries are signed with; by default `EXTRACTA_WEBHOOK_SECRET` of the
             environment.
         timeout: seconds from the first try of an upload, and from the first look at a batch, until
@@ -65,7 +73,7 @@ class Tasks:
         *,
         store: Callable[[BatchResults], object],
         journal: Journal | str | os.PathLike[str] | None,
-        client: Callable[[], Client] = Client,
+        client: Callable[[Limiter | Journal | None], Client] | None = None,
         webhook_secret: Secret | None = None,
         timeout: Seconds | None = 86_400.0,
         settle_time: Seconds = 60.0,
@@ -80,7 +88,7 @@ class Tasks:
             app,
             store=store,
             journal=journal,
-            client=client,
+            client=client or _client,
             webhook_secret=webhook_secret,
             timeout=None if timeout is None else seconds(timeout),
             settle_time=seconds(settle_time),

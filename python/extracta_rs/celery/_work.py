@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Container
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
@@ -21,6 +22,7 @@ from ..exceptions import (
 )
 from ..journal import Journal
 from ..models import BatchRef
+from ..redis import RedisLimiter
 from ..webhooks import unwrap
 from ._held import Held
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from celery import Celery, Task
 
+    from .._limiter import Limiter
     from ..models import BatchResults
     from ..webhooks import Body, Header, Secret
 
@@ -42,6 +45,7 @@ LONGEST_BACKOFF = 300
 PATIENCE, PATIENCE_WITHOUT_JOURNAL = 30.0, 300.0
 # These mark a message that comes again, so that one without a mark is the first try.
 MARKING = {"amqp", "amqps", "pyamqp", "librabbitmq", "redis", "rediss", "sentinel"}
+PLAIN_REDIS = re.compile(r"redis://[^;?]+")
 # These deliver a message again that nobody has acknowledged for so many seconds.
 VISIBILITY = {"redis": 3600.0, "rediss": 3600.0, "sentinel": 3600.0, "sqs": 1800.0}
 
@@ -55,14 +59,14 @@ class Work:
         *,
         store: Callable[[BatchResults], object],
         journal: Journal | str | os.PathLike[str] | None,
-        client: Callable[[], Client],
+        client: Callable[[Limiter | Journal | None], Client],
         webhook_secret: Secret | None,
         timeout: float | None,
         settle_time: float,
     ) -> None:
         self._app = app
         self._store = store
-        self._client = Held(client)
+        self._client = Held(lambda: client(self._limiter()))
         self._given = journal if isinstance(journal, Journal) else None
         opens = journal is not None and self._given is None
         self._journal = Held(lambda: Journal(journal)) if opens else None  # type: ignore[arg-type]
@@ -83,7 +87,7 @@ class Work:
         since = time.time() if since is None else since
         client = self._client.get()
         verbs = client.extractions if kind == "extraction" else client.classifications
-        journal = self._given if self._journal is None else self._journal.get()
+        journal = self._open_journal()
         try:
             return verbs.submit(
                 resource_id,
@@ -108,13 +112,13 @@ class Work:
         """Return where the batch is finished; otherwise put the task back and raise."""
         since = time.time() if since is None else since
         client = self._client.get()
+        status = client.check(token, waited=max(0.0, time.time() - since))
+        if status.finished:
+            return
         if task.request.is_eager:  # there is no worker to put it back to
             client.resume(token).wait(timeout=self._timeout)
             return
-        waited = max(0.0, time.time() - since)
-        status = client.check(token, waited=waited)
-        if not status.finished:
-            self._look_again(task, token, since, status.retry_after)
+        self._look_again(task, token, since, status.retry_after)
 
     def collect(self, task: AnyTask, token: str, since: float | None) -> None:
         """Store the results of a batch, once it is finished."""
@@ -144,6 +148,17 @@ class Work:
             if file.batch_id and (file.extraction_id or file.classification_id)
         ]
         return list(dict.fromkeys(batch.token() for batch in named))
+
+    def _open_journal(self) -> Journal | None:
+        return self._given if self._journal is None else self._journal.get()
+
+    def _limiter(self) -> Limiter | Journal | None:
+        """Return what all workers share, to keep their requests apart."""
+        for url in (self._app.conf.broker_write_url, self._app.conf.result_backend):
+            # Other URLs may say what only Celery understands.
+            if isinstance(url, str) and PLAIN_REDIS.fullmatch(url):
+                return RedisLimiter(url)
+        return self._open_journal()
 
     def _is_first(self, task: AnyTask) -> bool:
         """Tell whether no other worker can have had this message, or one before it."""
