@@ -56,6 +56,7 @@ class Site:
         journal: bool = True,
         processing_time: float = 0.4,
     ) -> None:
+        self.worker: subprocess.Popen[bytes] | None = None
         self.place, self.journal, self._broker, self._stack = place, journal, broker, stack
         self.emulator = stack.enter_context(Emulator(processing_time=processing_time))
         self.client = Client(

@@ -9,28 +9,22 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from celery import Celery
 from celery.exceptions import Retry
 from celery_tools import Site, children_of, kill_all, wait_for
 from pace_tools import gaps, redis_server
 
 from extracta_rs import (
     SIGNATURE_HEADER,
-    BatchRef,
-    Client,
-    ConfigurationError,
-    NotFoundError,
     RateLimitError,
     SignatureVerificationError,
     UploadOutcomeUnknownError,
     WaitTimeoutError,
     original_name,
 )
-from extracta_rs.celery import Folder, Tasks, _work
-from extracta_rs.testing import Emulator, sign_delivery
+from extracta_rs.celery import Folder, _work
+from extracta_rs.testing import sign_delivery
 
 POOLS = ("prefork", "threads", "solo")
 LOOKS = ("getBatchResults", "viewExtraction")
@@ -50,7 +44,7 @@ def site(
     """A site with a worker of each pool in turn."""
     with contextlib.ExitStack() as stack:
         site = Site(broker, tmp_path_factory.mktemp(request.param), stack)
-        site.worker = site.start(request.param, EXTRACTA_WEBHOOK_SECRET=SECRET)  # type: ignore[attr-defined]
+        site.worker = site.start(request.param, EXTRACTA_WEBHOOK_SECRET=SECRET)
         yield site
 
 
@@ -141,7 +135,8 @@ def test_a_worker_has_one_client_for_each_process_and_closes_it(site: Site) -> N
     made = (site.place / "clients.txt").read_text("ascii").split("\n")[:-1]
     makers = [line.removeprefix("made ") for line in made if line.startswith("made")]
     assert len(makers) == len(set(makers))
-    worker: Any = site.worker  # type: ignore[attr-defined]
+    worker = site.worker
+    assert worker
     forked = [str(pid) for pid in children_of(worker.pid)]
     assert set(makers) <= set(forked or [str(worker.pid)])
     worker.terminate()
@@ -173,72 +168,22 @@ def test_an_upload_whose_process_was_killed_is_found(
 
 
 def test_the_processes_of_workers_keep_their_requests_apart(new_site: Callable[..., Site]) -> None:
-    site = new_site(processing_time=2.0)
+    site = new_site(processing_time=1.5)
     for _ in range(2):
         site.start("prefork", CELERY_TEST_SPACING="0.2")
     sent = [
         site.tasks.extract(site.extraction_id, site.document(f"{number}.pdf")).delay()
-        for number in range(12)
+        for number in range(8)
     ]
     for result in sent:
         result.get(timeout=60)
     requests = site.emulator.requests()
     last = max(r.time for r in requests if r.endpoint == "uploadFiles")
     looks = [r for r in requests if r.time > last and r.endpoint in LOOKS]
-    assert len(looks) >= 12
+    assert len(looks) >= 8
     assert min(gaps(looks)) > 0.19
     clients = (site.place / "clients.txt").read_text("ascii")
     assert clients.count("made") >= 3
-
-
-@pytest.fixture
-def eager(
-    extracta_emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Tasks]:
-    """Make tasks that run where they are called."""
-    monkeypatch.setenv("EXTRACTA_API_KEY", extracta_emulator.api_key)
-    monkeypatch.setenv("EXTRACTA_BASE_URL", extracta_emulator.base_url)
-
-    def make(**settings: Any) -> Tasks:
-        app = Celery("eager", broker="memory://")
-        app.conf.task_always_eager = True
-        settings = {
-            "journal": None,
-            "settle_time": 0.1,
-            "client": lambda limiter: Client(min_poll_spacing=0, limiter=limiter),
-            **settings,
-        }
-        return Tasks(app, store=Folder(tmp_path / "results"), **settings)
-
-    return make
-
-
-@pytest.fixture
-def document(tmp_path: Path) -> str:
-    path = tmp_path / "a.pdf"
-    path.write_bytes(b"%PDF")
-    return str(path)
-
-
-def uploads(emulator: Emulator) -> int:
-    return sum(r.endpoint == "uploadFiles" and r.carried_out for r in emulator.requests())
-
-
-def test_tasks_run_in_eager_mode(
-    eager: Callable[..., Tasks], extraction_id: str, document: str, tmp_path: Path
-) -> None:
-    tasks = eager()
-    token = tasks.extract(extraction_id, document).delay().get()
-    assert token in Folder(tmp_path / "results")
-    assert tasks.check.delay(token).get() == token
-
-
-def test_an_upload_that_nothing_can_tell_of_fails_loudly(
-    eager: Callable[..., Tasks], extraction_id: str, document: str, extracta_emulator: Emulator
-) -> None:
-    with pytest.raises(UploadOutcomeUnknownError, match="first_try"):
-        eager().upload.apply((extraction_id, document), retries=1).get()
-    assert uploads(extracta_emulator) == 0
 
 
 def test_an_upload_that_may_be_told_of_later_is_put_back(
@@ -261,32 +206,19 @@ def test_an_upload_that_may_be_told_of_later_is_put_back(
     assert site.uploads()["later.pdf"] == 0
 
 
-def test_an_upload_that_is_refused_all_the_time_fails_at_its_deadline(
-    eager: Callable[..., Tasks],
-    extraction_id: str,
-    document: str,
-    extracta_emulator: Emulator,
-    tmp_path: Path,
+def test_a_refused_upload_fails_at_its_deadline(
+    new_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    extracta_emulator.faults.add("uploadFiles", status=429, retry_after=0, times=None)
-    tasks = eager(journal=tmp_path / "journal")
+    site = new_site()
+    site.use_environment(monkeypatch)
+    site.emulator.faults.add("uploadFiles", status=429, retry_after=0, times=None)
+    upload, arguments = site.tasks.upload, (site.extraction_id, site.document("late.pdf"))
+    upload.push_request(id="late", args=arguments, retries=7, called_directly=False)
+    with pytest.raises(Retry):
+        upload.run(*arguments, since=time.time() - 1000)
     with pytest.raises(RateLimitError):
-        tasks.upload.delay(extraction_id, document).get()
-    assert uploads(extracta_emulator) == 0
-
-
-def test_what_is_wrong_fails_and_is_not_tried_again(
-    eager: Callable[..., Tasks], extraction_id: str, extracta_emulator: Emulator
-) -> None:
-    tasks = eager()
-    with pytest.raises(FileNotFoundError):
-        tasks.upload.delay(extraction_id, "/nowhere/a.pdf").get()
-    with pytest.raises(NotFoundError):
-        tasks.collect.delay(BatchRef(extraction_id=extraction_id, batch_id="-no").token()).get()
-    with pytest.raises(ValueError, match="token"):
-        tasks.check.delay("a.pdf").get()
-    with pytest.raises(ConfigurationError, match="EXTRACTA_WEBHOOK_SECRET"):
-        tasks.deliver(b"{}", "x")
+        upload.run(*arguments, since=time.time() - 100_000)
+    assert len(site.queued()) == 1
 
 
 def test_a_wait_ends_at_its_deadline(
@@ -301,31 +233,3 @@ def test_a_wait_ends_at_its_deadline(
     with pytest.raises(WaitTimeoutError, match="collect") as timed_out:
         site.tasks.collect(token, since=time.time() - 100_000)
     assert timed_out.value.token == token
-
-
-def test_an_app_has_one_set_of_tasks_for_each_prefix() -> None:
-    app = Celery("twice", broker="memory://")
-    Tasks(app, store=print, journal=None)
-    with pytest.raises(ValueError, match="prefix"):
-        Tasks(app, store=print, journal=None)
-    second = Tasks(app, store=print, journal=None, prefix="other")
-    assert second.upload.name == "other.upload"
-    assert "extracta_rs.deliver" in app.tasks
-
-
-def test_a_folder_keeps_the_first_results_and_strange_ids_inside(
-    extracta_client: Client, extraction_id: str, batch_id: str, tmp_path: Path
-) -> None:
-    folder = Folder(tmp_path / "results")
-    results = extracta_client.extractions.results(extraction_id, batch_id)
-    assert results.batch not in folder
-    folder(results)
-    first = folder.path(results.batch).stat()
-    folder(results)
-    assert folder.path(results.batch).stat() == first
-    assert [path.name for path in folder.path(results.batch).parent.iterdir()] == [
-        f"{batch_id}.json"
-    ]
-    strange = folder.path(BatchRef(extraction_id="..", batch_id="../../a/b"))
-    assert strange.resolve().is_relative_to(tmp_path / "results")
-    assert strange.parent.parent == tmp_path / "results"
