@@ -208,7 +208,7 @@ def run(count: int, pause: float, seed: int) -> dict[str, object]:
 
         def send(some: list[str]) -> None:
             for name in some:
-                tasks.extract(made, str(place / name), label=name).delay()
+                tasks.extract(made, str(place / name), label=name, first_look=0).delay()
 
         send(names)
         workers = Workers(place, environment, chance)

@@ -104,6 +104,10 @@ class Site:
         with redis.Redis.from_url(self._broker) as connection:
             return [json.loads(text) for text in connection.lrange(self.place.name, 0, -1)]
 
+    def extract(self, *arguments: Any, **options: Any) -> Any:
+        """Return the chain for documents, which looks as soon as it can."""
+        return self.tasks.extract(*arguments, first_look=0, **options)
+
     def document(self, name: str) -> str:
         """Write a document; return its path."""
         path = self.place / name

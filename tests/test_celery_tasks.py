@@ -57,7 +57,7 @@ def new_site(broker: str, tmp_path: Path) -> Iterator[Callable[..., Site]]:
 
 def test_each_document_is_uploaded_and_stored_once(site: Site) -> None:
     names = [f"once-{number}.pdf" for number in range(6)]
-    sent = [site.tasks.extract(site.extraction_id, site.document(name)).delay() for name in names]
+    sent = [site.extract(site.extraction_id, site.document(name)).delay() for name in names]
     tokens = [result.get(timeout=30) for result in sent]
     for name, token in zip(names, tokens, strict=True):
         batch = site.client.resume(token)
@@ -94,7 +94,7 @@ def test_a_refused_upload_is_tried_again(site: Site) -> None:
 
 def test_many_documents_can_be_one_batch(site: Site) -> None:
     paths = [site.document("one.pdf"), site.document("two.pdf")]
-    token = site.tasks.extract(site.extraction_id, paths, label="two").delay().get(timeout=30)
+    token = site.extract(site.extraction_id, paths, label="two").delay().get(timeout=30)
     kept = json.loads(Folder(site.place / "results").path(token).read_text("utf-8"))
     assert len(kept["files"]) == 2
 
@@ -103,9 +103,7 @@ def test_a_delivery_and_the_polls_store_a_batch_once(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EXTRACTA_WEBHOOK_SECRET", SECRET)
-    token = (
-        site.tasks.extract(site.extraction_id, site.document("hook.pdf")).delay().get(timeout=30)
-    )
+    token = site.extract(site.extraction_id, site.document("hook.pdf")).delay().get(timeout=30)
     folder = Folder(site.place / "results")
     before, batch_id = folder.path(token).stat(), json.loads(token)["batchId"]
     asked = site.asked(batch_id)
@@ -154,7 +152,7 @@ def test_an_upload_whose_process_was_killed_is_found(
     site = new_site(journal=journal)
     site.emulator.faults.add("uploadFiles", delay=2.0)
     worker = site.start("prefork")
-    result = site.tasks.extract(site.extraction_id, site.document("killed.pdf")).delay()
+    result = site.extract(site.extraction_id, site.document("killed.pdf")).delay()
     wait_for(lambda: site.uploads()["killed.pdf"])
     if victim == "child":
         for child in children_of(worker.pid):
@@ -172,7 +170,7 @@ def test_the_processes_of_workers_keep_their_requests_apart(new_site: Callable[.
     for _ in range(2):
         site.start("prefork", CELERY_TEST_SPACING="0.2")
     sent = [
-        site.tasks.extract(site.extraction_id, site.document(f"{number}.pdf")).delay()
+        site.extract(site.extraction_id, site.document(f"{number}.pdf")).delay()
         for number in range(8)
     ]
     for result in sent:

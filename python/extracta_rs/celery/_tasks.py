@@ -105,6 +105,7 @@ class Tasks:
         *,
         label: str | None = None,
         kind: Kind = "extraction",
+        first_look: Seconds = 2.0,
     ) -> Signature[Any]:
         """Return the chain `upload`, then `collect`; send it with `.delay()`.
 
@@ -115,12 +116,14 @@ class Tasks:
                 it is not paid again. None: the id of the task, which stays the same however often
                 Celery runs it, but is another one each time that you send it.
             kind: "extraction", or "classification" where the id is one's; that needs a journal.
+            first_look: seconds from the upload to the first look; longer where webhooks come. With
+                Redis as the broker less than half of its visibility timeout.
 
         Example:
             >>> extracta.extract("<extraction id>", "/data/a.pdf", label="invoice-4711").delay()
         """
         upload = self.upload.s(extraction_id, paths, label=label, kind=kind)
-        return chain(upload, self.collect.s())
+        return chain(upload, self.collect.s().set(countdown=seconds(first_look)))
 
     def _task(self, run: Callable[..., Any]) -> Task[..., Any]:
         options: dict[str, Any] = {"max_retries": None}
