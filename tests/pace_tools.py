@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,11 +22,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from extracta_rs import Client
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from extracta_rs.testing import Emulator, Request
-
-PACED = ("getBatchResults", "viewExtraction")
 
 
 def redis_server(folder: Path) -> Iterator[str]:
@@ -38,7 +37,7 @@ def redis_server(folder: Path) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    with open(folder / "redis.log", "wb") as log:
+    with (folder / "redis.log").open("wb") as log:
         process = subprocess.Popen([command, *options], stdout=log, stderr=log)
     url = f"redis://127.0.0.1:{port}/0"
     try:
@@ -55,23 +54,17 @@ def answers(url: str) -> bool:
     return False
 
 
-def until(condition: object, limit: float = 20) -> None:
+def until(condition: Callable[[], bool], limit: float = 20) -> None:
     """Wait until a condition holds."""
     end = time.monotonic() + limit
-    while not condition():  # type: ignore[operator]
+    while not condition():
         assert time.monotonic() < end, "it never comes"
         time.sleep(0.02)
 
 
-def times(requests: list[Request]) -> list[float]:
-    return [request.time for request in requests]
-
-
 def gaps(requests: list[Request]) -> list[float]:
     """The times between requests that follow each other, in seconds."""
-    return [
-        after - before for before, after in zip(times(requests), times(requests)[1:], strict=False)
-    ]
+    return [after.time - before.time for before, after in pairwise(requests)]
 
 
 @dataclass
