@@ -39,6 +39,7 @@ from extracta_rs.testing import Emulator
 FIELDS = [{"key": "total", "description": "the total", "example": "12.50"}]
 POOLS = ("prefork", "threads", "solo")
 VISIBILITY, LOST_WAIT = 6, 2.0
+STARTING = 8.0  # without new results: workers get time to start, however slow the machine is
 PATIENCE = 4.0  # with no message at the broker and no new results
 SPACING = 0.1  # of all processes together, so that there is time to kill
 KILLED = ("a child of the pool", "a whole worker", "a main process alone")
@@ -51,6 +52,7 @@ def project(broker: str, place: Path) -> tuple[Celery, Tasks]:
     app.conf.worker_lost_wait = LOST_WAIT
     app.conf.broker_transport_options = {
         "visibility_timeout": VISIBILITY,
+        "unacked_mutex_expire": 5,  # or what a killed worker held waits for 5 minutes
         "unacked_restore_interval": 1,
         "unacked_restore_throttle": 1,
         "unacked_restore_limit": 1000,
@@ -77,6 +79,7 @@ class Workers:
     def __init__(self, place: Path, environment: dict[str, str], chance: random.Random) -> None:
         self._place, self._environment, self._chance = place, environment, chance
         self._running = {pool: self._start(pool) for pool in POOLS}
+        self._orphaned: list[int] = []
         self.kills: Counter[str] = Counter()
         self.gave_up = 0
 
@@ -118,6 +121,7 @@ class Workers:
                 os.killpg(worker.pid, signal.SIGKILL)
         worker.kill()
         worker.wait()
+        self._orphaned.append(worker.pid)
         self.kills[f"{how}, {pool}"] += 1
         self._running[pool] = self._start(pool)
 
@@ -129,9 +133,10 @@ class Workers:
 
     def end(self) -> None:
         """Stop all."""
-        for worker in self._running.values():
+        for group in [*self._orphaned, *(worker.pid for worker in self._running.values())]:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(worker.pid, signal.SIGKILL)
+                os.killpg(group, signal.SIGKILL)
+        for worker in self._running.values():
             worker.wait()
 
 
@@ -254,7 +259,8 @@ def kill_until_stored(broker, workers, names, place, pause, chance, send) -> int
             send(missing)
             again += len(missing)
             changed = now
-        workers.kill()
+        if now - changed < STARTING or chance.random() < 0.1:
+            workers.kill()
         time.sleep(chance.uniform(0.5, 1.5) * pause)
     return again
 
