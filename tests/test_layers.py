@@ -77,6 +77,7 @@ PYTHON_RINGS = {
     "_loopback": 6,
     "__init__": 7,
     "testing": 8,
+    "celery": 8,
     "contrib": 8,
     "asgi": 9,
     "django": 9,
