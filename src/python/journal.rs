@@ -33,16 +33,16 @@ impl Journal {
     /// The core's journal, of this process.
     pub(super) fn core(&self, py: Python<'_>) -> PyResult<core::Journal> {
         let pid = std::process::id();
-        match &*self.open.lock().unwrap_or_else(PoisonError::into_inner) {
+        let copy = match &*self.open.lock().unwrap_or_else(PoisonError::into_inner) {
             None => {
                 let reason = "it was closed".to_owned();
                 let error = Error::Journal { path: self.path.clone(), reason };
                 return Err(errors::to_python(py, error));
             }
             Some((owner, journal)) if *owner == pid => return Ok(journal.clone()),
-            Some(_) => {}
-        }
-        let fresh = py.detach(|| core::Journal::open(&self.path, false));
+            Some((_, copy)) => copy.clone(),
+        };
+        let fresh = py.detach(|| copy.reopen());
         let fresh = fresh.map_err(|error| errors::to_python(py, error))?;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         match &*open {
