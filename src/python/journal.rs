@@ -1,6 +1,6 @@
 //! Binding of the journal, and of the run that keeps one.
 //!
-//! `SQLite` does not outlive a fork: in a child, where the core has closed it, the file is opened
+//! An open journal does not outlive a fork: in a child, where the core has closed it, it is opened
 //! anew. The lock is only held while attached, hence never across a fork; a step of the journal is
 //! only begun while detached, since it may wait for a fork.
 
@@ -22,7 +22,7 @@ use crate::core::journal::{self as core, Document, State};
 use crate::core::model::Target;
 use crate::core::run::{Finished, Run, Watch};
 
-/// A journal file.
+/// A journal.
 #[pyclass(frozen, module = "extracta_rs._core")]
 pub(super) struct Journal {
     path: PathBuf,
@@ -92,7 +92,7 @@ impl Journal {
         Ok(Self { path, open: Mutex::new(Some((std::process::id(), journal))) })
     }
 
-    /// The file, as an absolute path.
+    /// The file, as an absolute path, or the URL without its password.
     #[getter]
     fn path(&self) -> PathBuf {
         self.path.clone()

@@ -5,9 +5,7 @@ use std::path::Path;
 use super::owner::Owner;
 #[cfg(feature = "postgres")]
 use super::postgres;
-use super::record::{
-    Admitted, Claim, Counts, Document, Hash, Intent, NewDocument, Row, Witnesses,
-};
+use super::record::{Admitted, Claim, Counts, Document, Hash, Intent, NewDocument, Row, Witnesses};
 use super::{place, sqlite};
 use crate::core::error::Result;
 use crate::core::model::{BatchKey, Target};

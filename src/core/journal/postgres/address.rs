@@ -73,14 +73,14 @@ impl Address {
         let lease = own.lease.map_or(Ok(LEASE), |text| lease(&text))?;
         Self::complete(&mut config, lease);
         if config.get_password().is_none()
-            && let Some(password) = environment("PGPASSWORD").or_else(|| passfile::password(&config))
+            && let Some(password) =
+                environment("PGPASSWORD").or_else(|| passfile::password(&config))
         {
             config.password(password);
         }
         let only_sockets = config.get_hosts().iter().all(|host| !matches!(host, Host::Tcp(_)));
         let plain = config.get_ssl_mode() == SslMode::Disable || only_sockets;
-        let tls =
-            if plain { None } else { Some(tls::connector(&config, authorities.as_deref())?) };
+        let tls = if plain { None } else { Some(tls::connector(&config, authorities.as_deref())?) };
         Ok(Self { shown: place.to_owned(), config, tls, lease })
     }
 

@@ -26,9 +26,7 @@ impl Journal {
     ) -> Result<Option<Row>> {
         let mark = mark();
         self.0.step(Tries::Many, |transaction, perhaps_done| {
-            if perhaps_done
-                && let Some(claim) = claimed(transaction, owner, &mark, documents)?
-            {
+            if perhaps_done && let Some(claim) = claimed(transaction, owner, &mark, documents)? {
                 return Ok(claim.row);
             }
             // Two may submit other contents under one label: no row that both lock.

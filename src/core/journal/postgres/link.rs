@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use ::postgres::{Client, Transaction};
 
 use super::address::Address;
-use super::trouble::{PATIENCE, Trouble};
+use super::trouble::{PATIENCE, SHORT_PATIENCE, Trouble};
 use crate::core::error::Result;
 use crate::core::journal::fork::{self, Inherited};
 use crate::core::journal::place::failed;
@@ -23,6 +23,8 @@ pub(super) enum Tries {
     Many,
     /// The same, unless it may have been done: what it tells would be another thing then.
     ManyOnce,
+    /// Only for a short time.
+    Few,
 }
 
 /// A connection that is open until this is dropped.
@@ -69,7 +71,8 @@ impl Open {
     ) -> Result<T> {
         let _step = fork::step();
         let mut link = self.0.link();
-        let until = Instant::now() + PATIENCE;
+        let patience = if tries == Tries::Few { SHORT_PATIENCE } else { PATIENCE };
+        let until = Instant::now() + patience;
         let (mut pause, mut perhaps_done) = (FIRST_PAUSE, false);
         loop {
             if matches!(*link, Link::Closed) {

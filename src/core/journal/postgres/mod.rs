@@ -4,9 +4,9 @@
 //! `extracta_runs` is there; it is deleted by whoever finds that its lease ran out (`lease`).
 
 mod address;
-mod link;
 mod labels;
 mod lease;
+mod link;
 mod opening;
 mod passfile;
 mod reading;
@@ -40,13 +40,13 @@ impl Journal {
     /// Connects; makes the tables where they are not there and `create` is set.
     pub fn open(url: &str, create: bool) -> Result<Self> {
         let journal = Self(Arc::new(Open::new(Arc::new(Address::parse(url)?))));
-        journal.0.step(Tries::ManyOnce, |transaction, _| opening::prepare(transaction, create))?;
+        journal.0.step(Tries::Few, |transaction, _| opening::prepare(transaction, create))?;
         Ok(journal)
     }
 
     pub fn reopen(&self) -> Result<Self> {
         let journal = Self(Arc::new(Open::new(self.0.address().clone())));
-        journal.0.step(Tries::ManyOnce, |transaction, _| opening::prepare(transaction, false))?;
+        journal.0.step(Tries::Few, |transaction, _| opening::prepare(transaction, false))?;
         Ok(journal)
     }
 
@@ -106,8 +106,9 @@ impl Journal {
                        ON d.kind = $1 AND d.target = $2 AND d.name = given.name
                        AND d.sha256 = given.sha256 ORDER BY given.place";
             let found = transaction.query(sql, &[&kind, &target.id, &names, &hashes])?;
-            let admitted =
-                |row: &rows::SqlRow| Ok(Admitted { document: row.try_get(0)?, batch: row.try_get(1)? });
+            let admitted = |row: &rows::SqlRow| {
+                Ok(Admitted { document: row.try_get(0)?, batch: row.try_get(1)? })
+            };
             found.iter().map(admitted).collect()
         })
     }
@@ -115,9 +116,7 @@ impl Journal {
     pub fn claim(&self, owner: &Owner, target: &Target, documents: &[i64]) -> Result<Claim> {
         let mark = mark();
         self.0.step(Tries::Many, |transaction, perhaps_done| {
-            if perhaps_done
-                && let Some(claim) = claimed(transaction, owner, &mark, documents)?
-            {
+            if perhaps_done && let Some(claim) = claimed(transaction, owner, &mark, documents)? {
                 return Ok(claim);
             }
             claim(transaction, owner, target, &mark, documents)
@@ -184,10 +183,10 @@ impl Journal {
                 return Ok(false);
             }
             let sql = "INSERT INTO extracta_others (kind, target, batch_id)
-                       SELECT $1, $2, id FROM unnest($3::text[]) AS given (id) WHERE NOT EXISTS (
-                       SELECT 1 FROM extracta_batches b
-                       WHERE b.kind = $1 AND b.target = $2 AND b.batch_id = id)
-                       ORDER BY id ON CONFLICT DO NOTHING";
+                       SELECT $1, $2, given.id FROM unnest($3::text[]) AS given (id)
+                       WHERE NOT EXISTS (SELECT 1 FROM extracta_batches b
+                       WHERE b.kind = $1 AND b.target = $2 AND b.batch_id = given.id)
+                       ORDER BY given.id ON CONFLICT DO NOTHING";
             transaction.execute(sql, &[&kind, &target.id, &kept])?;
             Ok(true)
         })

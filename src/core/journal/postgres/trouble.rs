@@ -14,6 +14,8 @@ use crate::core::journal::place::failed;
 
 /// How long a step tries to reach a server that is restarted, or takes no more connections.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+/// The same where a journal is opened: a wrong address is more likely then.
+pub(super) const SHORT_PATIENCE: Duration = Duration::from_secs(3);
 
 #[derive(Debug)]
 pub(super) enum Trouble {
@@ -123,10 +125,14 @@ fn reason(error: &Driver) -> String {
         "3D000" => "create the database first",
         "42501" => "the user must own the tables named extracta_*, or have all rights on them",
         "25006" => "the server is a read-only copy: name the primary",
-        "53100" => "the server's disk is full; nothing was written by halves. Make room, then go on",
+        "53100" => {
+            "the server's disk is full; nothing was written by halves. Make room, then go on"
+        }
         "42P01" | "42703" => "its tables were changed or removed: take another database",
-        "XX001" | "XX002" => "the server's files are damaged: keep them, and restore a backup that \
-                              is not older than the last upload",
+        "XX001" | "XX002" => {
+            "the server's files are damaged: keep them, and restore a backup that \
+                              is not older than the last upload"
+        }
         _ if is_about_connection(code) => return unreachable(&text),
         _ => return text,
     };

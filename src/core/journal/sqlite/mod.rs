@@ -16,10 +16,10 @@ use rusqlite::{
 };
 
 use self::connection::Open;
+pub(super) use self::life::Life;
 use self::opening::{Prepared, prepare, stub};
 use self::rows::{intents, now, signed};
 use self::trouble::{damaged, translated};
-pub(super) use self::life::Life;
 use super::fork;
 use super::owner::Owner;
 use super::place::failed;
@@ -151,7 +151,8 @@ impl Journal {
     /// Keeps that an upload may or may not have been carried out.
     pub fn lost(&self, row: Row, note: &str) -> Result<()> {
         self.write(|transaction| {
-            let sql = "UPDATE batches SET state = 'lost', lost_at = ?, note = ? WHERE id = ?";
+            let sql = "UPDATE batches SET state = 'lost', lost_at = ?, note = ? WHERE id = ?
+                       AND state IN ('uploading', 'lost')";
             transaction.execute(sql, params![now(), note, row]).map(drop)
         })
     }
@@ -159,7 +160,8 @@ impl Journal {
     /// Keeps that a lost upload could not be decided.
     pub fn unknown(&self, row: Row, note: &str) -> Result<()> {
         self.write(|transaction| {
-            let sql = "UPDATE batches SET state = 'unknown', owner = NULL, note = ? WHERE id = ?";
+            let sql = "UPDATE batches SET state = 'unknown', owner = NULL, note = ? WHERE id = ?
+                       AND state IN ('uploading', 'lost')";
             transaction.execute(sql, params![note, row]).map(drop)
         })
     }
@@ -346,10 +348,11 @@ fn claim(
 }
 
 fn free(transaction: &Transaction<'_>, row: Row, error: Option<&str>) -> rusqlite::Result<()> {
-    transaction.execute(
-        "UPDATE documents SET batch = NULL, place = NULL, error = ? WHERE batch = ?",
-        params![error, row],
-    )?;
-    let sql = "UPDATE batches SET state = 'released', owner = NULL, note = ? WHERE id = ?";
+    let sql = "UPDATE batches SET state = 'released', owner = NULL, note = ? WHERE id = ?
+               AND state IN ('uploading', 'lost', 'unknown')";
+    if transaction.execute(sql, params![error, row])? == 0 {
+        return Ok(());
+    }
+    let sql = "UPDATE documents SET batch = NULL, place = NULL, error = ? WHERE batch = ?";
     transaction.execute(sql, params![error, row]).map(drop)
 }
