@@ -115,10 +115,21 @@ class PostgresServer:
         where = ["-h", "127.0.0.1", "-p", str(self.port), "-U", self.user, "-d", database]
         return self._run("psql", "-X", "-q", "-t", "-A", *where, "-c", sql).strip()
 
+    def schema(self, **options: object) -> str:
+        """Make a schema, which takes less time than a database; return its URL."""
+        self._count += 1
+        name = f"journal_{self._count}"
+        self.query(f"CREATE SCHEMA {name}")
+        words = {"lease": 3, **options, "options": f"-csearch_path%3D{name}"}
+        return self._url("postgres", words)
+
+    def _url(self, database: str, options: dict[str, object]) -> str:
+        words = "&".join(f"{key}={value}" for key, value in options.items())
+        return f"postgresql://{self.user}@127.0.0.1:{self.port}/{database}?{words}"
+
     def database(self, **options: object) -> str:
         """Make a database; return its URL, with a short lease by default."""
         self._count += 1
         name = f"journal_{self._count}"
         self.query(f"CREATE DATABASE {name}")
-        words = "&".join(f"{key}={value}" for key, value in {"lease": 3, **options}.items())
-        return f"postgresql://{self.user}@127.0.0.1:{self.port}/{name}?{words}"
+        return self._url(name, {"lease": 3, **options})

@@ -48,8 +48,8 @@ def journal(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where the journal is, in a file and in a database in turn."""
     if request.param == "sqlite":
         return str(tmp_path / "run.journal")
-    database: str = request.getfixturevalue("postgres").database()
-    return database
+    url: str = request.getfixturevalue("postgres").schema()
+    return url
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ class Journal:
     @property
     def path(self) -> str:
         """The file, as an absolute path; of a database the URL, without its password."""
-        return str(self._raw.path)
+        return self._raw.path
 
     def status(self) -> dict[DocumentState, int]:
         """Return how many documents there are in each state, every state among them.

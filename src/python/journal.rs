@@ -4,6 +4,7 @@
 //! anew. The lock is only held while attached, hence never across a fork; a step of the journal is
 //! only begun while detached, since it may wait for a fork.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -94,8 +95,8 @@ impl Journal {
 
     /// The file, as an absolute path, or the URL without its password.
     #[getter]
-    fn path(&self) -> PathBuf {
-        self.path.clone()
+    fn path(&self) -> OsString {
+        self.path.clone().into_os_string()
     }
 
     /// Let go of the file; a run that uses it goes on.

@@ -39,7 +39,8 @@ struct Kept {
 
 enum Link {
     Ready(Client),
-    Broken,
+    /// Since when it cannot be made, where that was tried.
+    Broken(Option<Instant>),
     Closed,
 }
 
@@ -52,7 +53,7 @@ struct Failed {
 impl Open {
     pub(super) fn new(address: Arc<Address>) -> Self {
         let _step = fork::step();
-        let (link, ended) = (Mutex::new(Link::Broken), Mutex::default());
+        let (link, ended) = (Mutex::new(Link::Broken(None)), Mutex::default());
         let kept = Arc::new(Kept { address, link, ended });
         fork::remember(&kept);
         Self(kept)
@@ -72,7 +73,9 @@ impl Open {
         let _step = fork::step();
         let mut link = self.0.link();
         let patience = if tries == Tries::Few { SHORT_PATIENCE } else { PATIENCE };
-        let until = Instant::now() + patience;
+        // Those who wait for the connection together wait once.
+        let since = if let Link::Broken(Some(since)) = *link { since } else { Instant::now() };
+        let until = since + patience.min(self.address().lease());
         let (mut pause, mut perhaps_done) = (FIRST_PAUSE, false);
         loop {
             if matches!(*link, Link::Closed) {
@@ -85,6 +88,9 @@ impl Open {
             };
             perhaps_done |= failure.perhaps_done;
             let ends = perhaps_done && tries == Tries::ManyOnce;
+            if let Link::Broken(down) = &mut *link {
+                down.get_or_insert(since);
+            }
             if ends || !failure.trouble.passes() || Instant::now() >= until {
                 return Err(failure.trouble.explained(self.address()));
             }
@@ -147,9 +153,9 @@ impl Kept {
         if let Link::Ready(client) = link
             && client.is_closed()
         {
-            *link = Link::Broken;
+            *link = Link::Broken(None);
         }
-        if let Link::Broken = link {
+        if let Link::Broken(_) = link {
             *link = Link::Ready(self.address.connect().map_err(surely_not)?);
         }
         let Link::Ready(client) = link else {
@@ -158,7 +164,7 @@ impl Kept {
         let outcome = self.within(client, perhaps_done, work);
         if outcome.as_ref().is_err_and(|failed| failed.trouble.passes()) {
             // Whatever state it is in: a new one is in a good one.
-            *link = Link::Broken;
+            *link = Link::Broken(None);
         }
         outcome
     }

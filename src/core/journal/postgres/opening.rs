@@ -14,9 +14,12 @@ pub(super) fn prepare(transaction: &mut Transaction<'_>, create: bool) -> Result
         let text = "there is no journal in this database: a run makes one";
         return Err(Trouble::Refused(text.to_owned()));
     }
-    // Then again: another process may be doing the same.
+    // Then again: another process may be doing the same. What was looked up before the lock was
+    // there is remembered; this statement looks anew.
     transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])?;
-    let version = version(transaction)?.unwrap_or(0);
+    let sql = "CREATE TABLE IF NOT EXISTS extracta_journal (version int8 NOT NULL)";
+    transaction.batch_execute(sql)?;
+    let version = kept(transaction)?;
     if version > STEPS.len() {
         let text = format!("made by a newer release (version {version}): upgrade extracta_rs");
         return Err(Trouble::Refused(text));
@@ -25,7 +28,6 @@ pub(super) fn prepare(transaction: &mut Transaction<'_>, create: bool) -> Result
         transaction.batch_execute(step)?;
     }
     if version == 0 {
-        transaction.batch_execute("CREATE TABLE extracta_journal (version int8 NOT NULL)")?;
         transaction.batch_execute("INSERT INTO extracta_journal VALUES (0)")?;
     }
     let newest = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
@@ -38,7 +40,11 @@ fn version(transaction: &mut Transaction<'_>) -> Result<Option<usize>, Trouble> 
     if !transaction.query_one(sql, &[])?.try_get(0)? {
         return Ok(None);
     }
+    kept(transaction).map(Some)
+}
+
+fn kept(transaction: &mut Transaction<'_>) -> Result<usize, Trouble> {
     let found = transaction.query_opt("SELECT version FROM extracta_journal", &[])?;
     let version: Option<i64> = found.map(|row| row.try_get(0)).transpose()?;
-    Ok(Some(usize::try_from(version.unwrap_or(0)).unwrap_or(usize::MAX)))
+    Ok(usize::try_from(version.unwrap_or(0)).unwrap_or(usize::MAX))
 }

@@ -12,10 +12,14 @@ use super::address::Address;
 use crate::core::error::Error;
 use crate::core::journal::place::failed;
 
-/// How long a step tries to reach a server that is restarted, or takes no more connections.
+/// How long a server is tried to be reached that is restarted, or takes no more connections; no
+/// longer than a lease, after which a run must not upload anyway.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// The same where a journal is opened: a wrong address is more likely then.
 pub(super) const SHORT_PATIENCE: Duration = Duration::from_secs(3);
+
+const PASSWORD: &str =
+    "give the user's password in PGPASSWORD or a password file (PGPASSFILE, ~/.pgpass)";
 
 #[derive(Debug)]
 pub(super) enum Trouble {
@@ -116,12 +120,14 @@ pub(super) fn told(error: &Driver) -> String {
 fn reason(error: &Driver) -> String {
     let text = told(error);
     let Some(code) = error.code() else {
-        return unreachable(&text);
+        return if text.contains("password missing") {
+            format!("the server asks for a password: {PASSWORD}")
+        } else {
+            unreachable(&text)
+        };
     };
     let advice = match code.code() {
-        "28P01" | "28000" => {
-            "give the user's password in PGPASSWORD or a password file (PGPASSFILE, ~/.pgpass)"
-        }
+        "28P01" | "28000" => PASSWORD,
         "3D000" => "create the database first",
         "42501" => "the user must own the tables named extracta_*, or have all rights on them",
         "25006" => "the server is a read-only copy: name the primary",
