@@ -236,6 +236,13 @@ class Journal:
     def __repr__(self) -> str:
         return f"Journal({self.path!r})"
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_reopen, (self.path,))
+
+
+def _reopen(path: str) -> Journal:
+    return Journal(path, create=False)
+
 
 def is_url(place: object) -> bool:
     """Tell whether a journal is meant that is kept in PostgreSQL."""

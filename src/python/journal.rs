@@ -12,14 +12,15 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use tokio_util::sync::CancellationToken;
 
-use super::arguments::Id;
+use super::arguments::{Id, seconds};
 use super::call::Call;
 use super::handing::{Held, Returned};
 use super::hooks::Heard;
 use super::runtime::{self, Inside};
-use super::{errors, load};
+use super::{errors, limiter, load};
 use crate::core::error::{Error, Result};
 use crate::core::journal::{self as core, Document, State};
+use crate::core::line::Step;
 use crate::core::model::Target;
 use crate::core::run::{Finished, Run, Watch};
 
@@ -176,6 +177,28 @@ impl Journal {
     /// Free one document of a finished batch, to be uploaded anew.
     fn retry_document(&self, py: Python<'_>, document: i64, batch_id: &str) -> PyResult<bool> {
         self.with(py, |journal| journal.retry_document(document, batch_id))
+    }
+
+    /// Leave to send a request for results, see `extracta_rs.Limiter`.
+    fn take(&self, py: Python<'_>, line: &str, spacing: f64, waited: f64) -> PyResult<(f64, f64)> {
+        let (spacing, waited) = (seconds(py, "spacing", spacing)?, seconds(py, "waited", waited)?);
+        let told = self.with(py, |journal| journal.pace(line, spacing, Step::Take { waited }))?;
+        Ok((told.wait.as_secs_f64(), told.spacing.as_secs_f64()))
+    }
+
+    /// What became of a request, see `extracta_rs.Limiter`.
+    fn answered(
+        &self,
+        py: Python<'_>,
+        line: &str,
+        spacing: f64,
+        age: f64,
+        load: &str,
+        hold: f64,
+    ) -> PyResult<()> {
+        let (spacing, age) = (seconds(py, "spacing", spacing)?, seconds(py, "age", age)?);
+        let step = limiter::answered(age, load, seconds(py, "hold", hold)?)?;
+        self.with(py, |journal| journal.pace(line, spacing, step)).map(drop)
     }
 
     /// Look through the file for damage.

@@ -24,6 +24,7 @@ mod handing;
 mod hooks;
 mod journal;
 mod landing;
+mod limiter;
 mod load;
 mod log;
 mod memory;

@@ -15,6 +15,7 @@ mod javascript;
 #[cfg(feature = "journal")]
 mod journal;
 mod limits;
+mod line;
 #[cfg(feature = "journal")]
 mod lost;
 mod observe;

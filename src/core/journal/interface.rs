@@ -1,6 +1,7 @@
 //! What a journal does, wherever it is kept.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::owner::Owner;
 #[cfg(feature = "postgres")]
@@ -8,6 +9,7 @@ use super::postgres;
 use super::record::{Admitted, Claim, Counts, Document, Hash, Intent, NewDocument, Row, Witnesses};
 use super::{place, sqlite};
 use crate::core::error::Result;
+use crate::core::line::{Step, Told};
 use crate::core::model::{BatchKey, Target};
 
 /// An open journal; clones share it.
@@ -141,6 +143,8 @@ each! {
     fn documents_after(after: i64, limit: u32) -> Result<Vec<Document>>;
     /// How many documents there are in each state.
     fn counts() -> Result<Counts>;
+    /// Makes a step in the line of this name, by one whose spacing is never below `least`.
+    fn pace(line: &str, least: Duration, step: Step) -> Result<Told>;
     /// Looks through the whole journal for damage.
     fn check() -> Result<()>;
 }

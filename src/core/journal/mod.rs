@@ -7,6 +7,7 @@
 
 mod fork;
 mod interface;
+mod keeper;
 mod owner;
 mod place;
 #[cfg(feature = "postgres")]

@@ -141,6 +141,7 @@ impl Work {
     async fn with_journal(self, journal: Journal) -> Result<BatchKey> {
         let (owner, journal) = blocking(move || Ok((Arc::new(journal.begin()?), journal))).await?;
         let (client, target) = (self.client.clone(), self.target.clone());
+        let _joined = client.gate().join(Arc::new(journal.clone()));
         let (stopping, watch) = (CancellationToken::new(), Watch::default());
         let shared = Shared { client, journal, owner, target, stopping, watch };
         let mut tries = 0;

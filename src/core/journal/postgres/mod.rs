@@ -8,6 +8,7 @@ mod labels;
 mod lease;
 mod link;
 mod opening;
+mod pace;
 mod passfile;
 mod reading;
 mod rows;

@@ -67,4 +67,13 @@ pub(super) const STEPS: &[&str] = &["
         digest text PRIMARY KEY,
         target text NOT NULL
     );
+
+    CREATE TABLE extracta_pace (
+        line text PRIMARY KEY,
+        reached int8 NOT NULL DEFAULT 0,
+        held int8 NOT NULL DEFAULT 0,
+        refused int8 NOT NULL DEFAULT 0,
+        spacing int8 NOT NULL DEFAULT 0,
+        first int8 NOT NULL DEFAULT 0
+    );
 "];

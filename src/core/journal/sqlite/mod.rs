@@ -4,6 +4,7 @@ mod connection;
 mod labels;
 mod life;
 mod opening;
+mod pace;
 mod reading;
 mod rows;
 mod trouble;
