@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
-from pathlib import Path
 from typing import (
     Any,
     ClassVar,
