@@ -42,7 +42,7 @@ from extracta_rs import Client, Journal, JournalError, RunIncompleteError
 from extracta_rs.testing import Emulator
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from postgres_server import PostgresServer  # noqa: E402  of the tests
+from postgres_server import PostgresServer
 
 FIELDS = [{"key": "total", "description": "the total", "example": "12.50"}]
 DOCUMENTS, PER_BATCH = 36, 3

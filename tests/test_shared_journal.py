@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from conftest import COMMAND, without_postgres
 from postgres_server import PostgresServer
-from run_tools import FAST, hold, names, once, run, uploaded
+from run_tools import FAST, hold, names, once, uploaded
 
 from extracta_rs import Client, Journal, JournalError
 from extracta_rs.testing import Emulator
@@ -356,9 +358,53 @@ def test_no_error_tells_a_password(url: str, told: str) -> None:
     reason="the module was built with the feature `postgres`",
 )
 def test_a_build_without_postgres_says_how_to_get_one() -> None:
-    with pytest.raises(JournalError, match=r"feature `postgres`, see docs/installation.md") as caught:
+    with pytest.raises(
+        JournalError, match=r"feature `postgres`, see docs/installation.md"
+    ) as caught:
         Journal("postgresql://me:hunter22@db/d")
     assert "hunter22" not in str(caught.value) + caught.value.journal
+
+
+@pytest.fixture(scope="module")
+def encrypted(
+    postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Path]]:
+    """A server that encrypts: its URL, and the certificate of its authority."""
+    authority = trustme.CA()
+    made = authority.issue_cert("localhost")
+    folder = tmp_path_factory.mktemp("authority")
+    authority.cert_pem.write_to_path(str(folder / "authority.pem"))
+    with PostgresServer(fsync="off") as server:
+        data = server.folder / "data"
+        made.private_key_pem.write_to_path(str(data / "server.key"))
+        made.cert_chain_pems[0].write_to_path(str(data / "server.crt"))
+        for file in (data / "server.key", data / "server.crt"):
+            file.chmod(0o600)
+            shutil.chown(file, server.user)
+        rules = data / "pg_hba.conf"
+        rules.write_text("hostssl all all 127.0.0.1/32 trust\n")
+        server.query("ALTER SYSTEM SET ssl = on")
+        server.stop()
+        server.start()
+        url = f"postgresql://{server.user}@localhost:{server.port}/postgres?hostaddr=127.0.0.1"
+        yield url, folder / "authority.pem"
+
+
+def test_an_encrypted_connection_is_verified(
+    encrypted: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, authority = encrypted
+    with Journal(f"{url}&sslmode=verify-full&sslrootcert={authority}") as journal:
+        assert journal.status()["planned"] == 0
+    for mode in ("prefer", "require"):
+        with pytest.raises(JournalError, match="sslrootcert=FILE"):
+            Journal(f"{url}&sslmode={mode}")
+    monkeypatch.setenv("PGSSLROOTCERT", str(authority))
+    Journal(f"{url}&sslmode=require").close()
+    with pytest.raises(JournalError, match="certificate"):
+        Journal(f"{url}&sslmode=require".replace("localhost", "other.example"))
+    with pytest.raises(JournalError, match=r"no pg_hba\.conf entry"):
+        Journal(f"{url}&sslmode=disable")
 
 
 def test_an_ended_run_is_not_waited_for(

@@ -21,7 +21,10 @@ pub(super) fn shown(url: &str) -> String {
     };
     let harmless: Vec<_> = query
         .split('&')
-        .filter(|option| !option.is_empty() && !option.starts_with("password"))
+        .filter(|option| {
+            let name = option.split('=').next().unwrap_or_default();
+            !(option.is_empty() || name.contains("password") || name.contains('%'))
+        })
         .collect();
     let mark = if harmless.is_empty() { "" } else { "?" };
     format!("{scheme}://{named}{mark}{}", harmless.join("&"))
@@ -44,6 +47,7 @@ mod tests {
             ("postgresql://me:se/cret@db/x", "postgresql://me@db/x"),
             ("postgresql:///x?password=secret&host=/run", "postgresql:///x?host=/run"),
             ("postgresql://db/x?host=/run&password=secret", "postgresql://db/x?host=/run"),
+            ("postgresql://db/x?p%61ssword=secret&sslpassword=secret", "postgresql://db/x"),
         ] {
             assert_eq!(shown(url), told);
         }

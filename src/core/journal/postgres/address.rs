@@ -78,7 +78,8 @@ impl Address {
         {
             config.password(password);
         }
-        let only_sockets = config.get_hosts().iter().all(|host| !matches!(host, Host::Tcp(_)));
+        let only_sockets = config.get_hostaddrs().is_empty()
+            && config.get_hosts().iter().all(|host| !matches!(host, Host::Tcp(_)));
         let plain = config.get_ssl_mode() == SslMode::Disable || only_sockets;
         let tls = if plain { None } else { Some(tls::connector(&config, authorities.as_deref())?) };
         Ok(Self { shown: place.to_owned(), config, tls, lease })

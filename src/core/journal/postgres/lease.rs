@@ -140,6 +140,7 @@ impl Lease {
     pub(in crate::core::journal) fn end(&self) {
         if !self.0.copied.load(Ordering::SeqCst) {
             self.0.close();
+            self.0.held.dead.store(true, Ordering::SeqCst);
             Open::ended(&self.0.kept, self.0.name.clone());
         }
     }
