@@ -12,7 +12,7 @@ was uploaded at most once. Copies of the journal and its log, taken at the momen
 power loss would leave them, must open unharmed. Exits with 1 if anything else is found.
 
 With `--journal postgres` the journal is in a PostgreSQL server of its own, which is now and then
-made to crash (SIGQUIT) and started again; `lease` is 3 seconds. With `--workers 2` two workers share
+made to crash (SIGQUIT) and started again; `lease` is 3 s. With `--workers 2` two workers share
 each round: one of them or both are killed, the others go on.
 """
 

@@ -1,4 +1,4 @@
-"""A journal in PostgreSQL that several processes share: leases, breaks of the connection, secrets."""
+"""A journal in PostgreSQL that processes share: leases, breaks of the connection, secrets."""
 
 from __future__ import annotations
 

@@ -56,14 +56,12 @@ pub(super) async fn send(shared: Shared, group: Vec<Prepared>) -> Result<Sent> {
             None => mine.push(prepared),
         }
     }
+    if claim.row.is_none() && !busy.is_empty() {
+        sleep(SHORTLY).await;
+    }
     let outcome = match claim.row {
         Some(row) => upload(&shared, row, mine).await?,
-        None => {
-            if !busy.is_empty() {
-                sleep(SHORTLY).await;
-            }
-            Outcome::Nothing
-        }
+        None => Outcome::Nothing,
     };
     Ok(Sent { taken, busy, outcome })
 }

@@ -38,7 +38,7 @@ struct Kept {
 }
 
 enum Link {
-    Ready(Client),
+    Ready(Box<Client>),
     /// Since when it cannot be made, where that was tried.
     Broken(Option<Instant>),
     Closed,
@@ -156,7 +156,7 @@ impl Kept {
             *link = Link::Broken(None);
         }
         if let Link::Broken(_) = link {
-            *link = Link::Ready(self.address.connect().map_err(surely_not)?);
+            *link = Link::Ready(Box::new(self.address.connect().map_err(surely_not)?));
         }
         let Link::Ready(client) = link else {
             return Err(surely_not(Trouble::Refused("it was closed".to_owned())));

@@ -40,7 +40,7 @@ fn path() -> Option<PathBuf> {
 #[cfg(unix)]
 fn is_private(path: &std::path::Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
-    std::fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o077 == 0)
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.mode().trailing_zeros() >= 6)
 }
 
 #[cfg(not(unix))]

@@ -66,10 +66,13 @@ impl Driver {
                     self.shared.blocking(move |shared| shared.journal.release(row, None)).await?;
                     self.admit_again(row, prepared).await?;
                 }
-                Verdict::Undecided if settled => match self.moved(row).await? {
-                    false => self.give_up_on(row).await?,
-                    true => self.look_again(row).await?,
-                },
+                Verdict::Undecided if settled => {
+                    if self.moved(row).await? {
+                        self.look_again(row).await?;
+                    } else {
+                        self.give_up_on(row).await?;
+                    }
+                }
                 Verdict::NotYet if settled && idle && now - lost.since > PATIENCE => {
                     self.give_up_on(row).await?;
                 }
