@@ -12,7 +12,7 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 /// The same journal in a file, and in the server's database where one is given: see `server`.
 fn journals(name: &str) -> Result<Vec<Journal>, Box<dyn std::error::Error>> {
     let (_, file) = fresh(name)?;
-    Ok(std::iter::once(Ok(file)).chain(server(name)).collect::<Result<_, _>>()?)
+    std::iter::once(Ok(file)).chain(server(name)).collect()
 }
 
 /// A schema of its own in the database of `EXTRACTA_POSTGRES_URL`.
