@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
-from pathlib import Path
 from typing import (
     Any,
     ClassVar,
@@ -146,7 +145,7 @@ class RunMany:
 class Journal:
     def __new__(cls, path: str | os.PathLike[str], create: bool) -> Journal: ...
     @property
-    def path(self) -> Path: ...
+    def path(self) -> str: ...
     def close(self) -> None: ...
     def counts(self) -> list[tuple[DocumentState, int]]: ...
     def documents(
