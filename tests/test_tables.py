@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from extracta_rs import BatchResults, Client, FileResult, Journal, sign, tables, unwrap
-from extracta_rs.tables import _rows
+from extracta_rs.tables import _files
 from extracta_rs.testing import Emulator
 
 LEADING = ["file_id", "file_name", "status", "error", "batch_id", "extraction_id"]
@@ -222,7 +222,7 @@ KINDS = {
 @pytest.mark.parametrize("portion", [1, 5000])
 @pytest.mark.parametrize("case", KINDS)
 def test_a_column_has_one_kind(case: str, portion: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_rows, "PORTION", portion)
+    monkeypatch.setattr(_files, "PORTION", portion)
     values, kind, expected = KINDS[case]
     assert column(xs(*values)) == (kind, expected)
 
@@ -281,7 +281,7 @@ def random_value(chance: random.Random, depth: int = 0) -> Any:
 @pytest.mark.parametrize("seed", range(60))
 def test_whatever_is_in_files_makes_a_table(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     chance = random.Random(seed)
-    monkeypatch.setattr(_rows, "PORTION", chance.choice([1, 2, 7]))
+    monkeypatch.setattr(_files, "PORTION", chance.choice([1, 2, 7]))
     files = [
         {"fileName": f"{number}", "result": random_value(chance)}
         for number in range(chance.randrange(20))
@@ -317,7 +317,7 @@ def rows_of_csv(source: Any, **options: Any) -> list[list[str]]:
 
 
 def test_csv_quotes_and_pads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_rows, "PORTION", 1)
+    monkeypatch.setattr(_files, "PORTION", 1)
     results = batch(
         file("a", x='say "hi",\r\nü', y=None), file("b", y=["a", 1.5, None], z=True, n=1e21),
         file("c", x="x" * 200_000),

@@ -20,5 +20,6 @@ mod lost;
 mod observe;
 mod pace;
 mod seeds;
+mod table;
 mod v8;
 mod webhook;
