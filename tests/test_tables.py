@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from extracta_rs import BatchResults, Client, FileResult, Journal, sign, tables, unwrap
+from extracta_rs import BatchResults, Client, FileResult, Journal, _core, sign, tables, unwrap
 from extracta_rs.tables import _files
 from extracta_rs.testing import Emulator
 
@@ -471,11 +471,49 @@ def test_what_is_no_result_is_told() -> None:
         tables.to_records("out.csv")  # type: ignore[arg-type]
 
 
-def test_arrow_goes_to_others_without_a_copy() -> None:
+def test_arrow_goes_to_others_through_the_c_data_interface() -> None:
     results = xs(1, 2)
     frame: pl.DataFrame = pl.DataFrame(results)
     assert frame["x"].to_list() == [1, 2]
     assert pa.table(results).equals(results.to_arrow())
+    made = _core.Table(results, True, None, ()).arrow()
+    assert pa.schema(made) == results.to_arrow().schema
+    reader = pa.RecordBatchReader.from_stream(made)
+    del made, results
+    assert [batch["x"].to_pylist() for batch in reader] == [[1, 2]]
+
+
+def test_edited_results_are_tables_too() -> None:
+    results = xs(1, "a")
+    results.files[0].result["x"] = ("b", {"c": 2**70})
+    results.files[0].result["y\0"] = True
+    assert column(results) == ("string", ['["b",{"c":1180591620717411303424}]', "a"])
+    assert column(results, "y\ufffd") == ("bool", [True, None])
+    assert column(xs([{"\0": 1}])) == ("list<item: string>", [['{"\\u0000":1}']])
+
+
+class Whole(int):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "told"),
+    [
+        (object(), TypeError, "value that is not JSON: object"),
+        ({1: 2}, TypeError, "key that is no string: int"),
+        ([{1: 2}], TypeError, "key that is no string: int"),
+        (deep(20_000, "list"), ValueError, "deeper than 10000 levels"),
+    ],
+)
+def test_what_is_not_json_is_told(value: Any, error: type[Exception], told: str) -> None:
+    for make in (
+        tables.to_arrow,
+        tables.to_pandas,
+        lambda source: tables.to_csv(source, os.devnull),
+    ):
+        with pytest.raises(error, match=told):
+            make(xs(value))
+    assert column(xs(Whole(3)))[0] == "int64"
 
 
 def test_pandas_keeps_whole_numbers_and_the_lists_themselves() -> None:
@@ -534,8 +572,7 @@ def test_many_batches_of_a_real_run_make_one_file(emulator: Emulator, tmp_path: 
     ("call", "module", "extra"),
     [
         ("to_pandas", "pandas", "pandas"), ("to_polars", "polars", "polars"),
-        ("to_polars", "pyarrow", "polars"), ("to_arrow", "pyarrow", "arrow"),
-        ("to_parquet", "pyarrow", "arrow"),
+        ("to_arrow", "pyarrow", "arrow"), ("to_parquet", "pyarrow", "arrow"),
     ],
 )  # fmt: skip
 def test_a_missing_extra_is_told_before_anything_is_read(
@@ -550,6 +587,16 @@ def test_a_missing_extra_is_told_before_anything_is_read(
     with pytest.raises(ImportError, match=rf'needs {module}: pip install "extracta_rs\[{extra}\]"'):
         getattr(tables, call)(results(), *arguments)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_polars_and_pandas_need_no_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pyarrow"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    results = xs([{"a": 1.5}], None)
+    assert results.to_polars()["x"].to_list() == [[{"a": 1.5}], None]
+    frame: pl.DataFrame = pl.DataFrame(results)
+    assert frame.equals(results.to_polars())
+    assert results.to_pandas()["x"].tolist() == [[{"a": 1.5}], None]
 
 
 def test_csv_and_json_lines_need_no_extra() -> None:

@@ -24,9 +24,9 @@ numbers = st.integers(-3, 3) | st.integers() | st.floats(allow_nan=False)
 leaves = st.none() | st.booleans() | numbers | texts | st.sampled_from(["=1", '"', "a,b", "-5"])
 keys = st.sampled_from(["a", "b", "a.b", "b.a", "a_2", "", "status", "result.status"]) | texts
 objects = st.dictionaries(keys, st.deferred(lambda: values), max_size=4)
-values: st.SearchStrategy[Any] = leaves | st.lists(
-    st.deferred(lambda: values), max_size=3
-) | objects
+values: st.SearchStrategy[Any] = (
+    leaves | st.lists(st.deferred(lambda: values), max_size=3) | objects
+)
 # Columns of more than one value: the same keys again and again.
 alike = st.fixed_dictionaries(
     {"x": values}, optional={"y": numbers | st.none(), "z": st.lists(objects | leaves, max_size=3)}

@@ -35,9 +35,6 @@ def pandas_frame(table: Table) -> pandas.DataFrame:
     """Return a pandas frame with nullable types; lists stay Python's."""
     pd = needed("pandas", "pandas")
     frame: pandas.DataFrame = pd.DataFrame(
-        {
-            name: pd.Series(values, dtype=_DTYPES[kind])
-            for name, kind, values in table.columns()
-        }
+        {name: pd.Series(values, dtype=_DTYPES[kind]) for name, kind, values in table.columns()}
     )
     return frame
