@@ -478,6 +478,8 @@ def test_arrow_goes_to_others_through_the_c_data_interface() -> None:
     assert pa.table(results).equals(results.to_arrow())
     made = _core.Table(results, True, None, ()).arrow()
     assert pa.schema(made) == results.to_arrow().schema
+    asked = pa.schema(made).set(6, pa.field("x", pa.float64()))
+    assert pa.table(results, schema=asked).schema == asked
     reader = pa.RecordBatchReader.from_stream(made)
     del made, results
     assert [batch["x"].to_pylist() for batch in reader] == [[1, 2]]
