@@ -75,7 +75,9 @@ fn an_array_becomes_rows() {
 
 fn kind(values: &[Value]) -> Kind {
     let mut kind = Kind::None;
-    values.iter().for_each(|value| kind.absorb(value));
+    for value in values {
+        kind.absorb(value);
+    }
     kind
 }
 
@@ -153,7 +155,7 @@ fn a_portion_is_written_and_read_and_becomes_arrow_and_csv() {
     assert_eq!(written, "\u{feff}a,b,c\r\n'=1+1,,\"[1,0.5]\"\r\n,null,\r\n-5,,\r\n");
     let kinds = [Kind::Mixed, Kind::Float, Kind::List(Box::new(Kind::Float)), Kind::None];
     let columns = ["a", "b", "c", "d"].into_iter().zip(&kinds);
-    let places = kinds.iter().enumerate().map(|(place, kind)| (place, kind)).collect::<Vec<_>>();
+    let places = kinds.iter().enumerate().collect::<Vec<_>>();
     let made = batch(schema(columns), again(), &places).unwrap();
     assert_eq!((made.num_rows(), made.num_columns()), (3, 4));
     let nulls = made.columns().iter().map(|column| column.null_count()).collect::<Vec<_>>();
