@@ -28,12 +28,14 @@ _Options = tuple[float | None, float, float, float]
 
 __all__ = [
     "VENDOR_BASE_URL",
+    "ArrowTable",
     "Call",
     "Client",
     "Emulator",
     "FileResult",
     "Journal",
     "RunMany",
+    "Table",
     "Unwrapped",
     "WaitMany",
     "__version__",
@@ -258,6 +260,30 @@ class Client:
         settle_time: float,
         options: _Options,
     ) -> RunMany: ...
+
+@final
+class Table:
+    def __new__(
+        cls,
+        source: BatchResults | Iterable[BatchResults | FileResult],
+        flatten: bool,
+        explode: str | None,
+        columns: Sequence[str],
+    ) -> Table: ...
+    @property
+    def height(self) -> int: ...
+    def records(self) -> list[dict[str, Any]]: ...
+    def columns(self) -> list[tuple[str, str, list[Any]]]: ...
+    def json_lines(self, rows: int) -> bytes | None: ...
+    def portion(self, rows: int) -> bytes | None: ...
+    def csv(self, portion: bytes | None, excel: bool) -> bytes: ...
+    def arrow(self) -> ArrowTable: ...
+    def batch(self, portion: bytes | None) -> ArrowTable: ...
+
+@final
+class ArrowTable:
+    def __arrow_c_schema__(self) -> object: ...
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
 
 def submit(
     client: Client,

@@ -61,19 +61,19 @@ impl FileResult {
 
     /// The service's id of the file.
     #[getter]
-    fn file_id<'py>(&self, py: Python<'py>) -> Text<'py> {
+    pub(super) fn file_id<'py>(&self, py: Python<'py>) -> Text<'py> {
         self.text(intern!(py, "fileId"))
     }
 
     /// The name it was uploaded with.
     #[getter]
-    fn file_name<'py>(&self, py: Python<'py>) -> Text<'py> {
+    pub(super) fn file_name<'py>(&self, py: Python<'py>) -> Text<'py> {
         self.text(intern!(py, "fileName"))
     }
 
     /// One of "waiting", "processing", "processed", "failed", or a word not known here.
     #[getter]
-    fn status<'py>(&self, py: Python<'py>) -> Text<'py> {
+    pub(super) fn status<'py>(&self, py: Python<'py>) -> Text<'py> {
         self.text(intern!(py, "status"))
     }
 
@@ -81,7 +81,7 @@ impl FileResult {
     ///
     /// For a classification `confidence` and `documentType`.
     #[getter]
-    fn result<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    pub(super) fn result<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let found = mapping(self.data.bind(py), intern!(py, "result"))?;
         Ok(found.unwrap_or_else(|| PyDict::new(py)))
     }
@@ -94,7 +94,7 @@ impl FileResult {
 
     /// Why the file failed, where the service says so.
     #[getter]
-    fn error<'py>(&self, py: Python<'py>) -> Text<'py> {
+    pub(super) fn error<'py>(&self, py: Python<'py>) -> Text<'py> {
         self.text(intern!(py, "error"))
     }
 
@@ -165,7 +165,7 @@ impl FileResult {
     }
 
     /// Return the vendor's JSON of the file, untouched.
-    fn to_dict(&self, py: Python<'_>) -> Py<PyDict> {
+    pub(super) fn to_dict(&self, py: Python<'_>) -> Py<PyDict> {
         self.data.clone_ref(py)
     }
 

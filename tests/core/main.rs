@@ -21,5 +21,6 @@ mod lost;
 mod observe;
 mod pace;
 mod seeds;
+mod table;
 mod v8;
 mod webhook;
