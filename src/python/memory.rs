@@ -68,6 +68,7 @@ type Known<'py, 'a> = Option<(&'a str, Bound<'py, PyString>)>;
 pub(super) struct Memory<'py, 'a> {
     py: Python<'py>,
     keys: Keys,
+    remembers: bool,
     /// The last values of keys, spelt with their quotes, where those were short strings.
     values: Vec<(&'a str, Bound<'py, PyString>)>,
     strings: Vec<Known<'py, 'a>>,
@@ -93,16 +94,18 @@ impl<'py, 'a> Memory<'py, 'a> {
         let (mut values, mut strings) = (Vec::new(), Vec::new());
         if text_len >= SMALL {
             values = Vec::with_capacity(32);
+        }
+        if text_len >= 4 * SMALL {
             strings = vec![const { None }; (text_len / 32).next_power_of_two().min(STRINGS)];
         }
-        let forms = Vec::new();
-        Self { py, keys, values, strings, forms }
+        let (forms, remembers) = (Vec::new(), text_len >= SMALL);
+        Self { py, keys, remembers, values, strings, forms }
     }
 
     /// Whether anything but keys is remembered.
     #[inline]
     fn remembers(&self) -> bool {
-        !self.strings.is_empty()
+        self.remembers
     }
 
     /// What was seen under the key at `place` in this text.
@@ -253,6 +256,9 @@ impl<'py, 'a> Memory<'py, 'a> {
 
     #[inline]
     fn short(&mut self, plain: &'a str) -> Bound<'py, PyString> {
+        if self.strings.is_empty() {
+            return PyString::new(self.py, plain);
+        }
         let place = usize::from(hash(plain.as_bytes())) & (self.strings.len() - 1);
         match self.strings.get_mut(place) {
             Some(Some((known, string))) if *known == plain => string.clone(),
