@@ -93,8 +93,10 @@ impl Reader<'_> {
 /// Where the value stands whose key is at `at`.
 #[inline]
 fn behind_key(bytes: &[u8], at: usize) -> Result<usize, Wrong> {
-    if bytes.get(at) != Some(&b'"') {
-        return Err((at, "expected a key"));
+    match bytes.get(at) {
+        Some(b'"') => {}
+        Some(_) => return Err((at, "expected a key")),
+        None => return Err((at, "the text ends too early")),
     }
     let at = scan::behind_space(bytes, scan::string(bytes, at + 1)?);
     if bytes.get(at) != Some(&b':') {
