@@ -82,8 +82,8 @@ fn every_field_is_found_where_it_stands() {
     assert_eq!(found(last, Field::Status), Some(r#""failed""#));
     assert_eq!(last.status.as_deref(), Some("failed"));
     assert!(first.has_outcome() && !last.has_outcome() && !empty.has_outcome());
-    let list = &json[answer.shape.list().unwrap()];
-    assert!(list.starts_with("[ {") && list.ends_with(']'));
+    let files = &json[answer.shape.list().unwrap()];
+    assert!(files.starts_with("[ {") && files.ends_with(']'));
     assert_eq!(answer.shape.status.as_deref(), Some("processed"));
     assert_eq!(parse(r#"{"status":"waiting","files":null}"#).unwrap().shape.list(), None);
 }
