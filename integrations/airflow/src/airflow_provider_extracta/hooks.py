@@ -9,12 +9,16 @@ from weakref import WeakKeyDictionary
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from extracta_rs import AsyncClient, Client, ExtractaError
+from extracta_rs import APIConnectionError, APIError, AsyncClient, Client, ExtractaError
 
 from . import __version__
+from .tries import is_first, label_of, note_refused
+from .uploads import opened
 
 if TYPE_CHECKING:
-    from airflow.sdk import Connection
+    from collections.abc import Sequence
+
+    from airflow.sdk import Connection, Context
 
 __all__ = ["ExtractaHook"]
 
@@ -80,6 +84,45 @@ class ExtractaHook(BaseHook):
         if key not in clients:
             clients[key] = AsyncClient(**settings)
         return clients[key]
+
+    def submit(
+        self,
+        context: Context,
+        extraction_id: str,
+        files: str | Sequence[str],
+        *,
+        idempotency_label: str | None = None,
+        journal: str | None = None,
+    ) -> str:
+        """Upload once for all tries of a task instance; return the batch's token.
+
+        Args:
+            context: the running task's: `airflow.sdk.get_current_context()`.
+            extraction_id: the extraction template.
+            files: a path, or several; one with `://` is read with `ObjectStoragePath`.
+            idempotency_label: what names this piece of work; by default
+                `dag_id.task_id.run_id.map_index`. A task that submits twice needs two of them.
+            journal: a journal's path, for workers that share a disk.
+
+        Raises:
+            UploadOutcomeUnknownError: an earlier upload cannot be told from none.
+            APIError: the service refused.
+            OSError: a file cannot be read.
+        """
+        with opened(files) as several:
+            try:
+                token = self.client.submit(
+                    extraction_id,
+                    several,
+                    idempotency_label=idempotency_label or label_of(context),
+                    journal=journal,
+                    first_try=is_first(context),
+                )
+            except (APIError, APIConnectionError) as error:
+                note_refused(context, error)
+                raise
+        self.log.info("the batch is %s", token)
+        return token
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask for the account's credits, which costs nothing.

@@ -14,14 +14,11 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from extracta_rs import APIConnectionError, APIError
-
 from .events import finished, seconds
 from .hooks import ExtractaHook
 from .results import is_there, store, summary
-from .tries import is_first, kept_key, label_of, note_refused
+from .tries import kept_key, label_of
 from .triggers import GRACE, ExtractaBatchTrigger
-from .uploads import opened
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -137,20 +134,13 @@ class ExtractaExtractOperator(ResumableJobMixin, BaseOperator):
 
     def submit_job(self, context: Context) -> str:
         """Upload under the label, or find the batch of an earlier try; return its token."""
-        with opened(self.files) as files:
-            try:
-                token = self.hook.client.submit(
-                    self.extraction_id,
-                    files,
-                    idempotency_label=self.idempotency_label,
-                    journal=self.journal,
-                    first_try=is_first(context),
-                )
-            except (APIError, APIConnectionError) as error:
-                note_refused(context, error)
-                raise
-        self.log.info("the batch is %s", token)
-        return token
+        return self.hook.submit(
+            context,
+            self.extraction_id,
+            self.files,
+            idempotency_label=self.idempotency_label,
+            journal=self.journal,
+        )
 
     def get_job_status(self, external_id: Any, context: Context) -> str:  # noqa: ARG002
         """Look once at the batch."""

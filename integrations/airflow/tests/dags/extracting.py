@@ -7,9 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_extracta.operators import ExtractaExtractOperator
-
 from airflow.sdk import DAG
+from airflow_provider_extracta.hooks import ExtractaHook
+from airflow_provider_extracta.operators import ExtractaExtractOperator
+from airflow_provider_extracta.sensors import ExtractaBatchSensor
 
 
 def tell_pid(context: Any) -> None:
@@ -45,5 +46,19 @@ with DAG("many", schedule=None) as many:
         return sorted(str(path) for path in Path(context["dag_run"].conf["folder"]).iterdir())
 
     ExtractaExtractOperator.partial(
-        task_id="extract", deferrable=True, **(ARGUMENTS | {"retries": 0})
+        task_id="extract", deferrable=True, **(ARGUMENTS | {"retries": 1})
     ).expand(files=documents())
+
+with DAG("sensed", schedule=None, render_template_as_native_obj=True) as sensed:
+
+    @sensed.task
+    def upload(**context: Any) -> str:
+        """Submit as the operator does."""
+        conf = context["dag_run"].conf
+        return ExtractaHook(conf["conn_id"]).submit(context, conf["extraction_id"], conf["files"])
+
+    token = upload()
+    CONNECTION = {"extracta_conn_id": "sensed", "poke_interval": 1, "timeout": 60}
+    for mode in ("poke", "reschedule"):
+        ExtractaBatchSensor(task_id=mode, token=token, mode=mode, **CONNECTION)
+    ExtractaBatchSensor(task_id="defer", token=token, deferrable=True, **CONNECTION)
