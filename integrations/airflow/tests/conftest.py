@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -27,11 +28,9 @@ def dags(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def airflow(
-    tmp_path_factory: pytest.TempPathFactory, dags: Path, request: pytest.FixtureRequest
-) -> Iterator[Airflow]:
-    """A running Airflow; its home stays where a test failed."""
-    home = tmp_path_factory.mktemp("airflow")
+def airflow(dags: Path, request: pytest.FixtureRequest) -> Iterator[Airflow]:
+    """A running Airflow; its home, with all logs, stays where a test failed."""
+    home = Path(tempfile.mkdtemp(prefix="airflow-"))
     running = Airflow(home, dags)
     try:
         running.start()
@@ -40,6 +39,8 @@ def airflow(
         running.stop()
         if request.session.testsfailed:
             print(f"\nAirflow's logs: {home}")
+        else:
+            shutil.rmtree(home)
 
 
 @dataclass

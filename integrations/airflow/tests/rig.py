@@ -134,10 +134,10 @@ class Airflow:
         body = {"connection_id": conn_id, "conn_type": "extracta", "host": host, "password": key}
         self.ask("POST", "/api/v2/connections", {**body, "extra": json.dumps(extra)})
 
-    def run(self, dag_id: str, **conf: object) -> str:
+    def run(self, dag_id: str, *, run_id: str | None = None, **conf: object) -> str:
         """Start a DAG and return the run's id."""
         until(lambda: self._knows(dag_id), f"the DAG {dag_id}")
-        body = {"conf": conf, "logical_date": None}
+        body = {"conf": conf, "logical_date": None, "dag_run_id": run_id}
         return str(self.ask("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)["dag_run_id"])
 
     def ended(self, dag_id: str, run_id: str, timeout: float = 120.0) -> str:
@@ -220,7 +220,13 @@ def settings(home: Path, dags: Path, url: str) -> dict[str, str]:
         "api_auth": {"jwt_secret": secrets.token_hex(32)},
         "scheduler": {"scheduler_idle_sleep_time": "0.2", "min_file_process_interval": "5"},
         "dag_processor": {"refresh_interval": "5"},
-        "triggerer": {"default_capacity": "1000", "job_heartbeat_sec": "2", **BLOCKED},
+        "triggerer": {
+            "default_capacity": "1000",
+            "job_heartbeat_sec": "1",
+            "triggerer_health_check_threshold": "6",
+            **BLOCKED,
+        },
+        "workers": {"min_heartbeat_interval": "1"},  # how soon the end of a task is noticed
         "logging": {"base_log_folder": str(home / "logs")},
     }
     named = {

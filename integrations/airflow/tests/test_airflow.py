@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import os
 import re
 import signal
@@ -118,8 +120,11 @@ def test_a_refused_upload_to_a_fresh_extraction_can_be_tried_again(
 
 def test_a_failed_file_fails_the_task_without_retries(airflow: Airflow, serve: Serve) -> None:
     names = ["a.pdf", "bad.pdf"]
-    service = serve(results=lambda name, *_: {}["no"] if name.endswith("bad.pdf") else None)
-    run = airflow.run("deferred", **service.conf, files=[service.file(name) for name in names])
+    label = "deferred.extract.a_failed_file.-1"
+    mark = hashlib.sha256(label.encode()).hexdigest()[:20]
+    service = serve(fail_files=[f"xr-{mark}-bad.pdf"])
+    files = [service.file(name) for name in names]
+    run = airflow.run("deferred", run_id="a_failed_file", **service.conf, files=files)
     assert airflow.ended("deferred", run) == "failed"
     (task,) = airflow.tasks("deferred", run)
     assert task["try_number"] == 1
@@ -190,7 +195,7 @@ def test_many_deferred_tasks_share_one_client(airflow: Airflow, serve: Serve) ->
         for request in service.emulator.requests()
         if request.endpoint in ("viewExtraction", "getBatchResults")
     ]
-    gaps = [after.time - before.time for before, after in zip(looks, looks[1:], strict=False)]
+    gaps = [after.time - before.time for before, after in itertools.pairwise(looks)]
     print(f"{len(looks)} looks for {TASKS} tasks, the closest {min(gaps):.3f} s apart")
     assert min(gaps) >= spacing * 0.95
     asked = [look.batch_id for look in looks if look.endpoint == "getBatchResults"]

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ExtractaBatchTrigger"]
 
+# An executor's supervisor may see only at its next heartbeat, after 5 s, that a task has deferred;
+# Airflow 3.3 fails a task that is at work again before that.
+FIRST_LOOK = 6.0
 GRACE = timedelta(minutes=5)  # for a triggerer that is down when the time is over
 
 
@@ -87,6 +90,8 @@ class ExtractaBatchTrigger(BaseTrigger):
 
     async def _wait(self) -> dict[str, Any]:
         client = await ExtractaHook(self.extracta_conn_id).get_async_conn()
+        first_look = min(self.since + FIRST_LOOK, self.deadline)
+        await asyncio.sleep(max(0.0, first_look - time.time()))
         while True:
             try:
                 status = await client.check(self.token, waited=max(0.0, time.time() - self.since))
