@@ -63,6 +63,11 @@ class Service:
         made = self.emulator.requests()
         return [request for request in made if request.endpoint == "uploadFiles"]
 
+    def looks(self) -> list[Request]:
+        """Return the requests that asked how far batches are."""
+        made = self.emulator.requests()
+        return [one for one in made if one.endpoint in ("viewExtraction", "getBatchResults")]
+
     def results(self) -> list[dict[str, Any]]:
         """Return what stands in the results folder."""
         paths = sorted(Path(self.conf["results_path"]).iterdir())

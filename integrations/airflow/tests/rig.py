@@ -110,9 +110,10 @@ class Airflow:
         """Return what a service has printed."""
         return (self.home / f"{service}.log").read_text(encoding="utf-8", errors="replace")
 
-    def task_log(self, dag_id: str) -> str:
-        """Return the logs of all tasks of a DAG."""
-        logs = sorted((self.home / "logs" / f"dag_id={dag_id}").rglob("*.log*"))
+    def task_log(self, dag_id: str, run_id: str = "") -> str:
+        """Return the logs of all tasks of a run, or of a DAG."""
+        folder = self.home / "logs" / f"dag_id={dag_id}"
+        logs = sorted((folder / f"run_id={run_id}" if run_id else folder).rglob("*.log*"))
         return "".join(log.read_text(encoding="utf-8", errors="replace") for log in logs)
 
     def ask(self, method: str, path: str, body: object = None) -> Any:

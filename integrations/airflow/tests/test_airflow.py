@@ -98,8 +98,7 @@ def test_a_worker_killed_while_it_waits_goes_on_with_the_batch(
     pids = service.folder / "pids"
     pids.mkdir()
     run = airflow.run("inline", **service.conf, files=[service.file()], pids=str(pids))
-    until(lambda: [r for r in service.emulator.requests() if r.endpoint == "getBatchResults"],
-          "a look")  # fmt: skip
+    until(lambda: service.looks(), "a look")
     os.kill(int((pids / "1").read_text()), signal.SIGKILL)
     assert airflow.ended("inline", run) == "success", airflow.task_log("inline")
     assert len(service.uploads()) == 1
@@ -132,26 +131,22 @@ def test_a_failed_file_fails_the_task_without_retries(airflow: Airflow, serve: S
     assert len(service.results()[0]["files"]) == 2
 
 
-def test_a_killed_task_leaves_its_batch(airflow: Airflow, serve: Serve) -> None:
+@pytest.mark.parametrize("dag_id", ["inline", "deferred"])
+def test_a_killed_task_leaves_its_batch(airflow: Airflow, serve: Serve, dag_id: str) -> None:
     service = serve(processing_time=60)
-    for dag_id in ("inline", "deferred"):
-        run = airflow.run(dag_id, **service.conf, files=[service.file(f"{dag_id}.pdf")])
-        wanted = "running" if dag_id == "inline" else "deferred"
-        until(lambda dag_id=dag_id: len(service.uploads()) == 1 + (dag_id == "deferred"), "upload")
-        until(lambda d=dag_id, r=run, w=wanted: state(airflow, d, r) == w, wanted)
-        airflow.fail(dag_id, run, "extract")
-        assert airflow.ended(dag_id, run) == "failed"
-        until(lambda d=dag_id: "goes on at the service" in airflow.task_log(d), "what was said")
-    assert not [r for r in service.emulator.requests() if r.method == "DELETE"]
-    batches = service.client.extractions.view(service.conf["extraction_id"]).batches
-    assert len(batches or {}) == 2
+    run = airflow.run(dag_id, run_id="killed", **service.conf, files=[service.file()])
+    until(lambda: service.looks(), "a look: the wait has begun")
+    airflow.fail(dag_id, run, "extract")
+    until(lambda: "goes on at the service" in airflow.task_log(dag_id, run), "what it says", 40)
+    assert airflow.ended(dag_id, run) == "failed"
+    assert not [request for request in service.emulator.requests() if request.method == "DELETE"]
+    assert len(service.client.extractions.view(service.conf["extraction_id"]).batches or {}) == 1
 
 
 def test_a_wait_outlives_the_triggerer(airflow: Airflow, serve: Serve) -> None:
     service = serve(processing_time=6)
     run = airflow.run("deferred", **service.conf, files=[service.file()])
-    until(lambda: [r for r in service.emulator.requests() if r.endpoint == "getBatchResults"],
-          "a look")  # fmt: skip
+    until(lambda: service.looks(), "a look")
     assert state(airflow, "deferred", run) == "deferred"
     airflow.kill_service("triggerer")
     killed = len(service.emulator.requests())
@@ -190,11 +185,7 @@ def test_many_deferred_tasks_share_one_client(airflow: Airflow, serve: Serve) ->
     uploads = service.uploads()
     names = {part.file_name for upload in uploads for part in upload.parts if part.file_name}
     assert len(names) == len(uploads) == len(service.results()) == TASKS
-    looks = [
-        request
-        for request in service.emulator.requests()
-        if request.endpoint in ("viewExtraction", "getBatchResults")
-    ]
+    looks = service.looks()
     gaps = [after.time - before.time for before, after in itertools.pairwise(looks)]
     print(f"{len(looks)} looks for {TASKS} tasks, the closest {min(gaps):.3f} s apart")
     assert min(gaps) >= spacing * 0.95
