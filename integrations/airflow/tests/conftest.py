@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,6 +19,12 @@ from extracta_rs import Client, templates
 from extracta_rs.testing import Emulator, Request
 
 HERE = Path(__file__).parent
+HOME = tempfile.mkdtemp(prefix="airflow-home-")
+os.environ["AIRFLOW_HOME"] = HOME  # for what this process imports of Airflow, not ~/airflow
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(HOME)
 
 
 @pytest.fixture(scope="session")

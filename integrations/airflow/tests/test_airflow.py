@@ -191,7 +191,9 @@ def test_many_deferred_tasks_share_one_client(airflow: Airflow, serve: Serve) ->
     assert min(gaps) >= spacing * 0.95
     asked = [look.batch_id for look in looks if look.endpoint == "getBatchResults"]
     assert len(set(asked)) == TASKS
-    assert len(asked) <= 1.2 * TASKS
+    # A batch is asked for when no listing showed it yet, when one shows it finished, and one look
+    # in ten is at a batch itself; all else is one listing for all.
+    assert len(asked) <= 2 * TASKS + len(looks) / 10
     assert "was blocked" not in airflow.log("triggerer")[printed:]
 
 
