@@ -5,7 +5,7 @@ A program stands alone, unless it is marked in the page, in a comment right abov
     <!-- snippet: continues -->                 it begins with the program above it
     <!-- snippet: run by tests/test_x.py -->    that test runs it
     <!-- snippet: not run: REASON -->           it cannot run here; it is checked for types only
-    <!-- snippet: elsewhere: PATH/test_x.py --> it needs packages that are not here; that test has them
+    <!-- snippet: elsewhere: DIR/test_x.py -->  that test runs it, with packages that are not here
 
 A ```text block right behind a program is what it prints.
 """
@@ -23,7 +23,9 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^(?P<indent> *)```(?P<word>[\w+-]*)(?P<rest>[^`\n]*)$")
-MARKER = re.compile(r"^ *<!-- snippet: (continues|run by (\S+)|not run: (.+)|elsewhere: (\S+)) -->$")
+MARKER = re.compile(
+    r"^ *<!-- snippet: (continues|run by (\S+)|not run: (.+)|elsewhere: (\S+)) -->$"
+)
 WORDS = {"", "console", "diff", "html", "ini", "json", "mermaid", "python", "sh", "sql", "text",
          "toml", "yaml"}  # fmt: skip
 PLACE = '"<extraction id>"'  # stands for the id of a template, which the reader puts in

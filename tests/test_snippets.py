@@ -16,7 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from snippets import ELSEWHERE, MARKER, PAGES, PLACE, ROOT, SNIPPETS, WORDS, Snippet, blocks, snippets
+from snippets import (
+    ELSEWHERE,
+    MARKER,
+    PAGES,
+    PLACE,
+    ROOT,
+    SNIPPETS,
+    WORDS,
+    Snippet,
+    blocks,
+    snippets,
+)
 
 from extracta_rs import Client, _cli, templates
 from extracta_rs.testing import Emulator, Request
