@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from airflow.sdk import Connection
 from airflow_provider_extracta import __version__, get_provider_info
+from airflow_provider_extracta.events import finished
 from airflow_provider_extracta.hooks import ExtractaHook, client_settings
 from airflow_provider_extracta.operators import ExtractaExtractOperator
 from airflow_provider_extracta.results import store, summary
@@ -21,7 +22,7 @@ from airflow_provider_extracta.sensors import ExtractaBatchSensor
 from airflow_provider_extracta.triggers import ExtractaBatchTrigger
 from airflow_provider_extracta.uploads import opened
 
-from extracta_rs import Client, templates
+from extracta_rs import Client, WaitTimeoutError, templates
 from extracta_rs.testing import Emulator
 
 Connect = Callable[..., None]
@@ -215,8 +216,30 @@ def test_a_wait_ends_at_its_deadline(emulator: Emulator, client: Client, invoice
     token = client.submit(invoices, ("a.pdf", b"%PDF"), idempotency_label="a", first_try=True)
     emulator.faults.add("getBatchResults", times=None, status=503)
     before = time.monotonic()
-    assert asyncio.run(event_of(trigger(token, wait=1))) == {"outcome": "timeout", "token": token}
+    event = asyncio.run(event_of(trigger(token, wait=1)))
+    assert (event["outcome"], event["token"]) == ("timeout", token)
+    assert "503" in event["problem"]
+    with pytest.raises(WaitTimeoutError, match=r"could not be asked: .*503") as raised:
+        finished(event)
+    assert raised.value.token == token
     assert time.monotonic() - before < 10
+
+
+def test_results_that_the_triggerer_cannot_write_are_left_to_the_worker(
+    client: Client, invoices: str, tmp_path: Path
+) -> None:
+    token = client.submit(invoices, ("a.pdf", b"%PDF"), idempotency_label="a", first_try=True)
+    (tmp_path / "results").write_bytes(b"a file, no folder")
+    waiting = trigger(token)
+    waiting.results_path = str(tmp_path / "results")
+    event = asyncio.run(event_of(waiting))
+    assert (event["outcome"], event["results_path"]) == ("finished", None)
+    (tmp_path / "results").unlink()
+    operator = ExtractaExtractOperator(
+        task_id="x", extraction_id=invoices, files="a.pdf", results_path=waiting.results_path
+    )
+    ids = operator.execute_complete({}, event)
+    assert json.loads(Path(ids["results_path"]).read_bytes())["files"][0]["fileName"] == "a.pdf"
 
 
 def test_a_wait_ends_at_a_wrong_key(connect: Connect, client: Client, invoices: str) -> None:

@@ -21,8 +21,9 @@ def finished(event: dict[str, Any]) -> dict[str, Any]:
     told = dict(event)
     outcome = told.pop("outcome")
     if outcome == "timeout":
+        why = f" (the service could not be asked: {told['problem']})" if told["problem"] else ""
         raise WaitTimeoutError(
-            f"the batch is not finished; it goes on at the service, and a retry waits for it: "
+            f"the batch is not finished{why}; it goes on at the service, and a retry waits for it: "
             f"{told['token']}",
             token=told["token"],
         )

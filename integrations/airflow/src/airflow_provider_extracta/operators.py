@@ -120,10 +120,10 @@ class ExtractaExtractOperator(ResumableJobMixin, BaseOperator):
         """Go on where the trigger has ended."""
         ids = finished(event)
         written = ids["results_path"]
-        if written is not None and not is_there(written):
-            self.log.warning("the triggerer wrote %s, which this worker does not see", written)
+        if self.results_path is not None and (written is None or not is_there(written)):
+            self.log.warning("this worker sees no results of the triggerer, and writes them")
             results = self.hook.client.fetch(ids["token"])
-            ids["results_path"] = store(results, self.results_path or "")
+            ids["results_path"] = store(results, self.results_path)
         return self._accepted(ids)
 
     def on_kill(self) -> None:

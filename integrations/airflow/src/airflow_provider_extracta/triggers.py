@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from typing import Self
 
+    from extracta_rs import BatchResults
+
 __all__ = ["ExtractaBatchTrigger"]
 
 # An executor's supervisor may see only at its next heartbeat, after 5 s, that a task has deferred;
@@ -34,7 +36,8 @@ class ExtractaBatchTrigger(BaseTrigger):
     a client, so that they keep the spacing together and one request sees many batches.
 
     The event is a dict. `outcome` is "finished", "timeout" or "error". With "finished" come the
-    ids and counts of `summary`, with "error" a text, `error`.
+    ids and counts of `summary`, with "timeout" the `token` and a `problem` (why the service could
+    not be asked last, or None), with "error" a text, `error`.
 
     Args:
         token: the batch, as `submit` gave it.
@@ -102,9 +105,18 @@ class ExtractaBatchTrigger(BaseTrigger):
                 return {"outcome": "error", "error": f"{type(error).__name__}: {error}"}
             left = self.deadline - time.time()
             if left <= 0:
-                return {"outcome": "timeout", "token": self.token}
+                problem = None if status.problem is None else str(status.problem)
+                return {"outcome": "timeout", "token": self.token, "problem": problem}
             await asyncio.sleep(min(status.retry_after, left))
-        written = None
-        if self.results_path is not None:
-            written = await asyncio.to_thread(store, results, self.results_path)
+        written = await self._written(results)
         return {"outcome": "finished", **summary(self.token, results, written)}
+
+    async def _written(self, results: BatchResults) -> str | None:
+        """Return where the results were written; None leaves it to the worker."""
+        if self.results_path is None:
+            return None
+        try:
+            return await asyncio.to_thread(store, results, self.results_path)
+        except Exception:  # disks, and whatever an object store raises: a worker may do better
+            self.log.exception("the results cannot be written here; the worker will")
+            return None
