@@ -19,7 +19,7 @@ from airflow_provider_extracta.hooks import ExtractaHook, client_settings
 from airflow_provider_extracta.operators import ExtractaExtractOperator
 from airflow_provider_extracta.results import store, summary
 from airflow_provider_extracta.sensors import ExtractaBatchSensor
-from airflow_provider_extracta.triggers import ExtractaBatchTrigger
+from airflow_provider_extracta.triggers import FIRST_LOOK, ExtractaBatchTrigger
 from airflow_provider_extracta.uploads import opened
 
 from extracta_rs import Client, WaitTimeoutError, templates
@@ -63,9 +63,9 @@ def connect(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Connect:
 
 
 def trigger(token: str, *, wait: float = 30, conn_id: str = "extracta_default") -> Any:
-    """Return a trigger that began long ago: it looks at once."""
+    """Return a trigger that began a while ago: it looks at once."""
     now = time.time()
-    return ExtractaBatchTrigger(token, now + wait, now - 60, conn_id)
+    return ExtractaBatchTrigger(token, now + wait, now - FIRST_LOOK, conn_id)
 
 
 async def event_of(waiting: ExtractaBatchTrigger) -> dict[str, Any]:
