@@ -132,10 +132,12 @@ def test_arguments_are_checked_where_the_dag_is_read() -> None:
             ExtractaExtractOperator(
                 task_id="x", extraction_id="e", files="a.pdf", wait_timeout=wait_timeout
             )
+    unusable: dict[str, Any] = {"wait_timeout": "1"}
     with pytest.raises(TypeError, match="wait_timeout must be seconds or a timedelta, not str"):
-        ExtractaExtractOperator(task_id="x", extraction_id="e", files="a", wait_timeout="1")
+        ExtractaExtractOperator(task_id="x", extraction_id="e", files="a", **unusable)
+    too_few: dict[str, Any] = {"task_id": "x", "files": "a.pdf"}
     with pytest.raises(TypeError, match="extraction_id"):
-        ExtractaExtractOperator(task_id="x", files="a.pdf")
+        ExtractaExtractOperator(**too_few)
 
 
 def test_every_templated_field_is_there() -> None:
@@ -168,8 +170,9 @@ def test_files_are_paths_and_urls(tmp_path: Path, client: Client, invoices: str)
     assert [file["fileName"] for file in stored["files"]] == ["a.pdf", "b.pdf"]
     assert store(results, str(tmp_path / "results")) == written.removeprefix("file://")
     assert summary(token, results, written)["files"] == 2
-    for files, error in (([], ValueError), ([7], TypeError)):
-        with pytest.raises(error, match="files: "), opened(files):
+    wrong: list[tuple[Any, type[Exception]]] = [([], ValueError), ([7], TypeError)]
+    for given, error in wrong:
+        with pytest.raises(error, match="files: "), opened(given):
             pass
 
 

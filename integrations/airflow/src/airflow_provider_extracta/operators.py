@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
@@ -21,7 +21,7 @@ from .tries import kept_key, label_of
 from .triggers import GRACE, ExtractaBatchTrigger
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, XComArg
 
     from extracta_rs import BatchResults
 
@@ -71,8 +71,8 @@ class ExtractaExtractOperator(ResumableJobMixin, BaseOperator):
     def __init__(
         self,
         *,
-        extraction_id: str,
-        files: str | Sequence[str],
+        extraction_id: str | XComArg,
+        files: str | Sequence[str] | XComArg,
         results_path: str | None = None,
         idempotency_label: str | None = None,
         journal: str | None = None,
@@ -83,8 +83,9 @@ class ExtractaExtractOperator(ResumableJobMixin, BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.extraction_id = extraction_id
-        self.files = files
+        # What other tasks return is put in before `execute`.
+        self.extraction_id = cast("str", extraction_id)
+        self.files = cast("str | Sequence[str]", files)
         self.results_path = results_path
         self.idempotency_label = idempotency_label
         self.journal = journal

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
@@ -23,7 +23,7 @@ from .results import summary
 from .triggers import GRACE, ExtractaBatchTrigger
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, XComArg
 
 __all__ = ["ExtractaBatchSensor"]
 
@@ -47,13 +47,13 @@ class ExtractaBatchSensor(BaseSensorOperator):
     def __init__(
         self,
         *,
-        token: str,
+        token: str | XComArg,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         extracta_conn_id: str = ExtractaHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.token = token
+        self.token = cast("str", token)  # what another task returns is put in before `execute`
         self.deferrable = deferrable
         self.extracta_conn_id = extracta_conn_id
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, get_current_context
 from airflow_provider_extracta.hooks import ExtractaHook
 from airflow_provider_extracta.operators import ExtractaExtractOperator
 from airflow_provider_extracta.sensors import ExtractaBatchSensor
@@ -52,13 +52,14 @@ with DAG("many", schedule=None) as many:
 with DAG("sensed", schedule=None, render_template_as_native_obj=True) as sensed:
 
     @sensed.task
-    def upload(**context: Any) -> str:
+    def upload() -> str:
         """Submit as the operator does."""
-        conf = context["dag_run"].conf
+        context = get_current_context()
+        conf: dict[str, Any] = context["dag_run"].conf or {}
         return ExtractaHook(conf["conn_id"]).submit(context, conf["extraction_id"], conf["files"])
 
     token = upload()
-    CONNECTION = {"extracta_conn_id": "sensed", "poke_interval": 1, "timeout": 60}
+    CONNECTION: dict[str, Any] = {"extracta_conn_id": "sensed", "poke_interval": 1, "timeout": 60}
     for mode in ("poke", "reschedule"):
         ExtractaBatchSensor(task_id=mode, token=token, mode=mode, **CONNECTION)
     ExtractaBatchSensor(task_id="defer", token=token, deferrable=True, **CONNECTION)
