@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
-from pathlib import Path
 from typing import (
     Any,
     ClassVar,
@@ -17,6 +16,7 @@ from typing import (
 
 from ._engine import Checked
 from ._lenient import DecimalMark
+from ._limiter import Limiter, Load
 from ._observe import RequestEvent, ResponseEvent
 from ._options import CallOptions
 from .journal import DocumentState
@@ -29,12 +29,14 @@ _Options = tuple[float | None, float, float, float]
 __all__ = [
     "VENDOR_BASE_URL",
     "Answer",
+    "ArrowTable",
     "Call",
     "Client",
     "Emulator",
     "FileResult",
     "Journal",
     "RunMany",
+    "Table",
     "Unwrapped",
     "WaitMany",
     "__version__",
@@ -157,7 +159,7 @@ class RunMany:
 class Journal:
     def __new__(cls, path: str | os.PathLike[str], create: bool) -> Journal: ...
     @property
-    def path(self) -> Path: ...
+    def path(self) -> str: ...
     def close(self) -> None: ...
     def counts(self) -> list[tuple[DocumentState, int]]: ...
     def documents(
@@ -185,6 +187,8 @@ class Journal:
     def keep_template(self, digest: str, extraction_id: str) -> str: ...
     def retry_unknown(self) -> int: ...
     def retry_document(self, document: int, batch_id: str) -> bool: ...
+    def take(self, line: str, spacing: float, waited: float | None) -> tuple[float, float]: ...
+    def answered(self, line: str, spacing: float, age: float, load: Load, hold: float) -> None: ...
     def check(self) -> None: ...
 
 @final
@@ -196,6 +200,7 @@ class Client:
         base_url: str,
         options: CallOptions,
         min_poll_spacing: float,
+        limiter: Limiter | None,
         max_connections: int,
         proxy: str | None,
         ca_bundle: str | os.PathLike[str] | None,
@@ -267,6 +272,30 @@ class Client:
         settle_time: float,
         options: _Options,
     ) -> RunMany: ...
+
+@final
+class Table:
+    def __new__(
+        cls,
+        source: BatchResults | Iterable[BatchResults | FileResult],
+        flatten: bool,
+        explode: str | None,
+        columns: Sequence[str],
+    ) -> Table: ...
+    @property
+    def height(self) -> int: ...
+    def records(self) -> list[dict[str, Any]]: ...
+    def columns(self) -> list[tuple[str, str, list[Any]]]: ...
+    def json_lines(self, rows: int) -> bytes | None: ...
+    def portion(self, rows: int) -> bytes | None: ...
+    def csv(self, portion: bytes | None, excel: bool) -> bytes: ...
+    def arrow(self) -> ArrowTable: ...
+    def batch(self, portion: bytes | None) -> ArrowTable: ...
+
+@final
+class ArrowTable:
+    def __arrow_c_schema__(self) -> object: ...
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
 
 def submit(
     client: Client,

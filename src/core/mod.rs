@@ -12,6 +12,7 @@ pub mod javascript;
 #[cfg(feature = "journal")]
 pub mod journal;
 pub mod limit;
+pub mod line;
 pub mod model;
 pub mod observe;
 pub mod pace;
@@ -20,5 +21,6 @@ pub mod retry;
 #[cfg(feature = "journal")]
 pub mod run;
 pub mod stats;
+pub mod table;
 pub mod upload;
 pub mod webhook;

@@ -107,19 +107,19 @@ impl FileResult {
 
     /// The service's id of the file.
     #[getter]
-    fn file_id<'py>(&self, py: Python<'py>) -> Text<'py> {
+    pub(super) fn file_id<'py>(&self, py: Python<'py>) -> Text<'py> {
         self.text(Field::FileId, intern!(py, "fileId"))
     }
 
     /// The name it was uploaded with.
     #[getter]
-    fn file_name<'py>(&self, py: Python<'py>) -> Text<'py> {
+    pub(super) fn file_name<'py>(&self, py: Python<'py>) -> Text<'py> {
         self.text(Field::FileName, intern!(py, "fileName"))
     }
 
     /// One of "waiting", "processing", "processed", "failed", or a word not known here.
     #[getter]
-    fn status<'py>(&self, py: Python<'py>) -> Text<'py> {
+    pub(super) fn status<'py>(&self, py: Python<'py>) -> Text<'py> {
         self.text(Field::Status, intern!(py, "status"))
     }
 
@@ -127,7 +127,7 @@ impl FileResult {
     ///
     /// For a classification `confidence` and `documentType`.
     #[getter]
-    fn result<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    pub(super) fn result<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let found = self.dict(py)?.get_item(intern!(py, "result"))?;
         let found = found.and_then(|value| value.cast_into().ok());
         Ok(found.unwrap_or_else(|| PyDict::new(py)))
@@ -141,7 +141,7 @@ impl FileResult {
 
     /// Why the file failed, where the service says so.
     #[getter]
-    fn error<'py>(&self, py: Python<'py>) -> Text<'py> {
+    pub(super) fn error<'py>(&self, py: Python<'py>) -> Text<'py> {
         self.text(Field::Error, intern!(py, "error"))
     }
 

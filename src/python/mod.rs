@@ -26,6 +26,7 @@ mod hooks;
 mod journal;
 mod landing;
 mod later;
+mod limiter;
 mod load;
 mod log;
 mod memory;
@@ -33,6 +34,7 @@ mod observer;
 mod progress;
 mod runtime;
 mod stats;
+mod table;
 mod trace;
 mod unwrapped;
 mod waiting;
@@ -56,6 +58,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     unwrapped::register(module)?;
     module.add_function(wrap_pyfunction!(explain::explain_signature, module)?)?;
     journal::register(module)?;
+    module.add_class::<table::Table>()?;
+    module.add_class::<table::ArrowTable>()?;
     #[cfg(feature = "emulator")]
     emulator::register(module)?;
     Ok(())

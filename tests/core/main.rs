@@ -16,10 +16,12 @@ mod javascript;
 #[cfg(feature = "journal")]
 mod journal;
 mod limits;
+mod line;
 #[cfg(feature = "journal")]
 mod lost;
 mod observe;
 mod pace;
 mod seeds;
+mod table;
 mod v8;
 mod webhook;
