@@ -11,7 +11,7 @@ tenth of chance. Three ways to learn that a batch is finished:
 
 - `poll`: a `getBatchResults` for each batch;
 - `sweep`: one `viewExtraction` shows all batches, each finished one takes a `getBatchResults`;
-  where both are due they take turns;
+  eight of those go before another sweep, where so many are in line;
 - `webhook`: the results come with the delivery; what got lost on the way (`--lost`) is found by
   one sweep an hour.
 
@@ -43,6 +43,8 @@ LISTED = (1_000, 10_000, 100_000)
 # The client refuses a larger answer (src/core/http.rs).
 MOST_BYTES = 64 << 20
 SWEEPABLE = 3
+# So many batches that were shown as finished are asked for before another sweep.
+FOUND_FIRST = 8
 # What a line may grow to within the hour that stands for a day.
 SLACK = 60.0
 # A tenth of each key is kept free, for requests that fail and documents that come in heaps.
@@ -99,7 +101,7 @@ class Simulation:
         self.unseen: list[tuple[float, int]] = []
         self.sweep_due = math.inf
         self.sweep_interval = setting.poll_interval
-        self.swept_last = False
+        self.polls_since = FOUND_FIRST
         self.delays: list[float] = []
         self.requests = self.sweeps = 0
 
@@ -118,7 +120,7 @@ class Simulation:
                 self.line.append(heapq.heappop(self.polls)[1])
             answered = now + self.s.latency
             self.requests += 1
-            if self.sweep_due <= now and not (self.swept_last and self.line):
+            if self.sweep_due <= now and (self.polls_since >= FOUND_FIRST or not self.line):
                 self.sweep(now, answered)
             else:
                 self.poll(self.line.popleft(), now, answered)
@@ -167,7 +169,7 @@ class Simulation:
             heapq.heappush(self.polls, (due, number))
 
     def poll(self, number: int, now: float, answered: float) -> None:
-        self.swept_last = False
+        self.polls_since += 1
         ends = self.arrives[number] + self.s.processing
         if ends <= now:
             self.open -= 1
@@ -179,7 +181,7 @@ class Simulation:
         heapq.heappush(self.polls, (answered + self.jittered(self.interval[number]), number))
 
     def sweep(self, now: float, answered: float) -> None:
-        self.swept_last = True
+        self.polls_since = 0
         self.sweeps += 1
         while self.unseen and self.unseen[0][0] <= now:
             self.line.append(heapq.heappop(self.unseen)[1])

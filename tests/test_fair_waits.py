@@ -19,7 +19,7 @@ import pytest
 from extracta_rs import BatchRef, Client, WaitTimeoutError
 from extracta_rs.testing import Emulator, Request
 
-POLL = "getBatchResults"
+POLL, SWEEP = "getBatchResults", "viewExtraction"
 SPACING = 0.03
 HOLD = 0.6
 
@@ -132,3 +132,26 @@ def test_requests_that_waited_for_a_connection_do_not_go_out_in_a_row(
             look.result(30)
         slow.join()
     assert min(gaps(polls(extracta_emulator))) >= SPACING
+
+
+def test_what_a_sweep_found_finished_is_fetched_before_the_next_sweep(
+    connect: Callable[..., Any],
+    extraction_id: str,
+    extracta_client: Client,
+    extracta_emulator: Emulator,
+) -> None:
+    ids = [
+        extracta_client.extractions.upload(extraction_id, (f"{number}.pdf", b"%PDF")).batch_id
+        for number in range(40)
+    ]
+    face = connect(min_poll_spacing=SPACING)
+    batches = [BatchRef(extraction_id=extraction_id, batch_id=batch_id) for batch_id in ids]
+    found = face("extractions.wait_many", batches, poll_interval=0, max_poll_interval=0, timeout=60)
+    assert {results.batch_id for results in found} == set(ids)
+
+    asked = [r.endpoint for r in extracta_emulator.requests() if r.endpoint in (POLL, SWEEP)]
+    assert asked.count(POLL) == len(ids)
+    # A sweep is always due, and goes out once in eight fetches: not in turns, and not never.
+    runs = [len(list(run)) for what, run in itertools.groupby(asked) if what == POLL]
+    assert runs[:-1] == [8] * (len(runs) - 1)
+    assert len(runs) >= len(ids) // 8

@@ -37,7 +37,7 @@ def test_the_simulation_is_the_same_each_time_and_within_what_is_possible() -> N
     # One request each 2 s, and the time to its answer.
     turns = 86_400 / 2.15
     assert turns * 0.98 < found["capacity"]["poll"] < turns * 1.02
-    assert turns * 0.49 < found["capacity"]["sweep"] < turns * 0.51
+    assert turns * 0.87 < found["capacity"]["sweep"] < turns * 0.91  # eight fetches and a sweep
     assert found["capacity"]["webhook"] > 900 * turns
     for line in found["lines"]:
         assert line["keys"] == 1

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         upload_files_async,
     )
     from ._engine import Status, original_name
+    from ._limiter import Limiter
     from ._observe import ClientStats, RequestEvent, ResponseEvent
     from ._options import Timeout
     from ._parse import ParsedFile, ParsedResults, ParseProblem
@@ -114,6 +115,7 @@ __all__ = [
     "Journal",
     "JournalDocument",
     "JournalError",
+    "Limiter",
     "NotFoundError",
     "ParseError",
     "ParseProblem",
@@ -180,6 +182,7 @@ _HOMES = {
         "upload_files_async",
     ),
     "_engine": ("Status", "original_name"),
+    "_limiter": ("Limiter",),
     "_observe": ("ClientStats", "RequestEvent", "ResponseEvent"),
     "_options": ("Timeout",),
     "_parse": ("ParseProblem", "ParsedFile", "ParsedResults"),

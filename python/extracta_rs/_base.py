@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Self
 
+    from ._limiter import Limiter
     from ._observe import ClientStats, RequestEvent, ResponseEvent
+    from .journal import Journal
     from .webhooks import Body, Header, SignatureReport, WebhookEvent
 
 
@@ -34,6 +36,7 @@ class BaseClient:
         connect_timeout: Seconds = 10.0,
         max_retries: int = 2,
         min_poll_spacing: Seconds = 2.0,
+        limiter: Limiter | Journal | None = None,
         max_connections: int = 100,
         proxy: str | None = None,
         ca_bundle: str | os.PathLike[str] | None = None,
@@ -60,6 +63,9 @@ class BaseClient:
                 `Retry-After` has passed, or a minute. The spacing is doubled, up to eight times
                 this; each good answer takes an eighth of this back. 0 turns all of it off, then
                 only the wait that got the answer heeds it.
+            limiter: what keeps requests for results apart over several processes with one key: a
+                `Journal` that they share, a `RedisLimiter`, or any other `Limiter`. Without one,
+                `run_many` and `submit` with a journal take that journal for as long as they work.
             max_connections: how many requests may be under way, and connections open, at once.
             proxy: a proxy's URL; by default what the environment says.
             ca_bundle: a PEM file of certificates to trust besides the system's.
@@ -91,6 +97,7 @@ class BaseClient:
             "connect_timeout": seconds(connect_timeout),
             "max_retries": max_retries,
             "min_poll_spacing": seconds(min_poll_spacing),
+            "limiter": limiter,
             "max_connections": max_connections,
             "proxy": proxy,
             "ca_bundle": ca_bundle,
@@ -103,6 +110,8 @@ class BaseClient:
             from ._observe import check_hooks
 
             check_hooks(on_request=on_request, on_response=on_response)
+        if limiter is not None:
+            limiter = _raw_limiter(limiter)
         self._webhook_secret = webhook_secret
         of_calls = ("timeout", "connect_timeout", "max_retries", "headers")
         of_all = {key: value for key, value in self._settings.items() if key not in of_calls}
@@ -113,7 +122,7 @@ class BaseClient:
             asyncio=self._asyncio,
             on_request=on_request,
             on_response=on_response,
-            **of_all,
+            **{**of_all, "limiter": limiter},
         )
         if self._tracer is not None:
             self._raw.set_tracer(self._tracer)
@@ -242,7 +251,20 @@ class BaseClient:
         # A proxy's URL and headers may hold secrets; the key and the webhook secret are not here.
         secret = ("proxy", "headers")
         kept = {key: value for key, value in self._settings.items() if key not in secret}
+        if kept["limiter"] is not None:
+            from ._limiter import check_pickles
+
+            check_pickles(kept["limiter"])
         return (_reopen, (type(self), kept))
+
+
+def _raw_limiter(limiter: Limiter | Journal) -> Limiter:
+    from ._limiter import check_limiter
+    from .journal import Journal
+
+    raw = limiter._raw if isinstance(limiter, Journal) else limiter
+    check_limiter(raw)
+    return raw
 
 
 def _reopen(kind: type[BaseClient], settings: dict[str, Any]) -> BaseClient:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
-from pathlib import Path
 from typing import (
     Any,
     ClassVar,
@@ -17,6 +16,7 @@ from typing import (
 
 from ._engine import Checked
 from ._lenient import DecimalMark
+from ._limiter import Limiter, Load
 from ._observe import RequestEvent, ResponseEvent
 from ._options import CallOptions
 from .journal import DocumentState
@@ -28,6 +28,7 @@ _Options = tuple[float | None, float, float, float]
 
 __all__ = [
     "VENDOR_BASE_URL",
+    "Answer",
     "ArrowTable",
     "Call",
     "Client",
@@ -94,6 +95,17 @@ class Unwrapped:
     def dedupe_keys(self) -> list[str]: ...
 
 @final
+class Answer:
+    def __new__(cls, data: dict[str, Any]) -> Answer: ...
+    def __getnewargs__(self) -> tuple[dict[str, Any]]: ...
+    @property
+    def status(self) -> str | None: ...
+    def files(self) -> list[FileResult]: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
 class FileResult:
     def __new__(cls, data: dict[str, Any]) -> FileResult: ...
     def __getnewargs__(self) -> tuple[dict[str, Any]]: ...
@@ -147,7 +159,7 @@ class RunMany:
 class Journal:
     def __new__(cls, path: str | os.PathLike[str], create: bool) -> Journal: ...
     @property
-    def path(self) -> Path: ...
+    def path(self) -> str: ...
     def close(self) -> None: ...
     def counts(self) -> list[tuple[DocumentState, int]]: ...
     def documents(
@@ -175,6 +187,8 @@ class Journal:
     def keep_template(self, digest: str, extraction_id: str) -> str: ...
     def retry_unknown(self) -> int: ...
     def retry_document(self, document: int, batch_id: str) -> bool: ...
+    def take(self, line: str, spacing: float, waited: float | None) -> tuple[float, float]: ...
+    def answered(self, line: str, spacing: float, age: float, load: Load, hold: float) -> None: ...
     def check(self) -> None: ...
 
 @final
@@ -186,6 +200,7 @@ class Client:
         base_url: str,
         options: CallOptions,
         min_poll_spacing: float,
+        limiter: Limiter | None,
         max_connections: int,
         proxy: str | None,
         ca_bundle: str | os.PathLike[str] | None,

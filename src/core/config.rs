@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::error::{Error, Result};
 use super::headers::Headers;
+use super::line::Shared;
 use super::observe::Observer;
 
 /// The vendor's address.
@@ -107,6 +108,8 @@ pub struct Config {
     pub options: CallOptions,
     /// The least time between two requests for results.
     pub min_poll_spacing: Duration,
+    /// What keeps them apart from those of other processes with the same key.
+    pub limiter: Option<Arc<dyn Shared>>,
     /// How many requests may be under way, and connections open, at once.
     pub max_connections: usize,
     /// A proxy's URL; without one the environment's.
@@ -128,6 +131,7 @@ impl Config {
             base_url: VENDOR_BASE_URL.to_owned(),
             options: CallOptions { max_retries: 2, ..CallOptions::default() },
             min_poll_spacing: Duration::from_secs(2),
+            limiter: None,
             max_connections: 100,
             proxy: None,
             ca_bundle: None,

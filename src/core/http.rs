@@ -134,6 +134,11 @@ impl Http {
         })
     }
 
+    /// The address below which the endpoints are.
+    pub(crate) fn base_url(&self) -> &str {
+        &self.server.base_url
+    }
+
     /// Waits until one more request may be under way.
     pub(crate) async fn place(&self, ask: Ask<'_>) -> Result<SemaphorePermit<'_>> {
         if let Ok(place) = self.under_way.try_acquire() {

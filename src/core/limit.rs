@@ -1,7 +1,10 @@
 //! The limiter of requests for results, one for each client: `pace` decides, the gate waits.
+//! Where something keeps a line for several processes, whoever comes first here stands in it, too.
 //!
 //! The spacing is counted from the moment the previous answer came: only then is it certain that
 //! the service has seen that request. A request that hangs holds the others for one spacing more.
+
+mod common;
 
 use std::future::Future;
 use std::pin::pin;
@@ -11,11 +14,18 @@ use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::{Instant, sleep, sleep_until};
 
+pub use self::common::Joined;
+
+use self::common::Common;
 use super::error::Result;
+use super::line::Shared;
 use super::pace::{Load, Pace};
 
 /// Nobody is told to come back later than this: who was told before may have gone for good.
 const FURTHEST: Duration = Duration::from_secs(900);
+
+/// Whoever is told to wait longer in the line of several processes asks again sooner.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 /// Lets one request through at a time, first come, first served, at its pace.
 #[derive(Debug)]
@@ -25,6 +35,7 @@ pub struct Gate {
     pace: Lock<Pace>,
     /// The last moment that was promised to somebody who does not stand in line.
     promised: Lock<Option<Instant>>,
+    common: Arc<Common>,
     off: bool,
 }
 
@@ -40,8 +51,23 @@ impl Gate {
     /// A gate with this least spacing; zero lets everything through, whatever the answers.
     #[must_use]
     pub fn new(least: Duration) -> Self {
+        Self::in_line(least, String::new(), None)
+    }
+
+    /// A gate whose requests stand in the line of this name: that which `keeper` keeps for several
+    /// processes, or whatever it joins later.
+    #[must_use]
+    pub fn in_line(least: Duration, name: String, keeper: Option<Arc<dyn Shared>>) -> Self {
         let pace = Lock::new(Pace::new(least));
-        Self { line: Arc::default(), pace, promised: Lock::default(), off: least.is_zero() }
+        let common = Common::new(name, least, keeper);
+        let (line, promised) = (Arc::default(), Lock::default());
+        Self { line, pace, promised, common, off: least.is_zero() }
+    }
+
+    /// Stands in the line that this keeps, until what is returned is dropped. A gate stands in one
+    /// line: that which it was made with, or else that which it joined first.
+    pub fn join(&self, keeper: Arc<dyn Shared>) -> Joined {
+        Joined::new(&self.common, keeper)
     }
 
     /// The spacing now.
@@ -51,14 +77,14 @@ impl Gate {
     }
 
     /// Leave to send a request now; `None` where others stand in line or the spacing has not
-    /// passed. Waits for nothing.
-    #[must_use]
-    pub fn try_turn(self: &Arc<Self>) -> Option<Turn> {
+    /// passed. Waits for nothing but the answer of what keeps the line of several processes.
+    pub async fn try_turn(self: &Arc<Self>) -> Option<Turn> {
         if self.off {
             return Some(Turn { gate: self.clone(), place: None });
         }
         let place = self.line.clone().try_lock_owned().ok()?;
         let open = self.pace().next().is_none_or(|next| next <= Instant::now());
+        let open = open && self.leave().await.is_zero();
         open.then(|| Turn { gate: self.clone(), place: Some(place) })
     }
 
@@ -72,7 +98,7 @@ impl Gate {
         let now = Instant::now();
         let (next, spacing) = {
             let pace = self.pace();
-            (pace.next().unwrap_or(now).max(now), pace.spacing())
+            (pace.next().max(self.common.next()).unwrap_or(now).max(now), pace.spacing())
         };
         let mut promised = self.promised.lock().unwrap_or_else(PoisonError::into_inner);
         let mine = promised.map_or(next, |last| next.max(last + spacing)).min(next + FURTHEST);
@@ -96,13 +122,29 @@ impl Gate {
             let next = self.pace().next();
             match next {
                 Some(next) if next > Instant::now() => sleep_until(next).await,
-                _ => return,
+                _ => {
+                    let wait = self.leave().await;
+                    if wait.is_zero() {
+                        return;
+                    }
+                    sleep(wait.min(LONGEST_SLEEP)).await;
+                }
             }
         }
     }
 
+    /// How long to wait for leave from what keeps the line of several processes; zero where it is
+    /// given, and where there is no such line.
+    async fn leave(&self) -> Duration {
+        let told = self.common.take(self.spacing()).await;
+        let Some(told) = told else { return Duration::ZERO };
+        self.pace().adopt(told.spacing);
+        told.wait
+    }
+
     fn learn<T>(&self, sent: Instant, outcome: &Result<T>) {
         let now = Instant::now();
+        self.common.tell(sent, Load::of(outcome));
         let mut pace = self.pace();
         if pace.answered(sent, now, Load::of(outcome)) {
             let (spacing, next) = (pace.spacing(), pace.next());
@@ -130,6 +172,7 @@ impl Turn {
         // Time may have passed since the turn came.
         gate.open().await;
         let sent = Instant::now();
+        gate.common.sends();
         // Noted before the request starts, so that one that is dropped half-way counts.
         gate.pace().reached(sent);
         let spacing = gate.pace().spacing();
@@ -140,7 +183,10 @@ impl Turn {
                 gate.learn(sent, &outcome);
                 return outcome;
             }
-            () = sleep(spacing) => gate.pace().reached(Instant::now()),
+            () = sleep(spacing) => {
+                gate.pace().reached(Instant::now());
+                gate.common.tell(sent, Load::Unknown);
+            }
         }
         drop(place);
         let outcome = request.await;

@@ -12,6 +12,7 @@ pub mod javascript;
 #[cfg(feature = "journal")]
 pub mod journal;
 pub mod limit;
+pub mod line;
 pub mod model;
 pub mod observe;
 pub mod pace;

@@ -11,14 +11,14 @@ use super::error::{Error, Result};
 
 /// A refusal doubles the spacing up to so many times the least: 16 s for the vendor's 2 s, which
 /// is about the longest interval of a single wait.
-const WIDEST: u32 = 8;
+pub(super) const WIDEST: u32 = 8;
 /// A good answer narrows the spacing by this part of the least. Halving the rate leaves an overload
 /// within a few refusals; small even steps back find what the service bears without overshooting
 /// far, as in TCP.
-const STEP: u32 = 8;
+pub(super) const STEP: u32 = 8;
 /// The longest hold. A request for results outside of a wait has no deadline of its own, and a
 /// broken `Retry-After` may be a year: after a minute one request goes out and asks again.
-const LONGEST_HOLD: Duration = Duration::from_secs(60);
+pub(super) const LONGEST_HOLD: Duration = Duration::from_secs(60);
 /// Keeps sums of times within what clocks can hold.
 const LONGEST_SPACING: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -76,6 +76,11 @@ impl Pace {
     #[must_use]
     pub fn next(&self) -> Option<Instant> {
         self.held.max(self.last.map(|last| last + self.spacing))
+    }
+
+    /// Takes over the spacing that others with the same key have come to.
+    pub fn adopt(&mut self, spacing: Duration) {
+        self.spacing = spacing.clamp(self.least, self.least * WIDEST);
     }
 
     /// The service is seen or supposed to have got a request by now.

@@ -14,6 +14,7 @@ use super::arguments::{
 use super::base::Base;
 use super::call::Call;
 use super::hooks::{Heard, Hooks};
+use super::limiter::Limiter;
 use super::progress::Progress;
 use super::unwrapped::Unwrapped;
 use super::waiting::WaitMany;
@@ -21,6 +22,7 @@ use super::{errors, files, load, runtime, stats};
 use crate::core::api;
 use crate::core::config::{ApiKey, CallOptions, Config};
 use crate::core::error::{Error, Result};
+use crate::core::line::Shared;
 use crate::core::model::Target;
 use crate::core::poll;
 
@@ -78,8 +80,8 @@ impl Client {
 #[pymethods]
 impl Client {
     #[new]
-    #[pyo3(signature = (*, api_key, base_url, options, min_poll_spacing, max_connections, proxy,
-                        ca_bundle, user_agent, allow_insecure_http, asyncio, on_request,
+    #[pyo3(signature = (*, api_key, base_url, options, min_poll_spacing, limiter, max_connections,
+                        proxy, ca_bundle, user_agent, allow_insecure_http, asyncio, on_request,
                         on_response))]
     #[allow(clippy::too_many_arguments)] // The settings of a client, by name.
     fn new(
@@ -88,6 +90,7 @@ impl Client {
         base_url: String,
         options: OptionsArgument,
         min_poll_spacing: f64,
+        limiter: Option<Bound<'_, PyAny>>,
         max_connections: usize,
         proxy: Option<String>,
         ca_bundle: Option<std::path::PathBuf>,
@@ -102,6 +105,8 @@ impl Client {
             config.base_url = base_url;
             config.options = call_options(options)?;
             config.min_poll_spacing = setting("min_poll_spacing", min_poll_spacing)?;
+            config.limiter =
+                limiter.map(|limiter| -> Arc<dyn Shared> { Arc::new(Limiter::new(limiter)) });
             config.max_connections = max_connections;
             config.proxy = proxy;
             config.ca_bundle = ca_bundle;

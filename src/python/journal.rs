@@ -1,9 +1,10 @@
 //! Binding of the journal, and of the run that keeps one.
 //!
-//! `SQLite` does not outlive a fork: in a child, where the core has closed it, the file is opened
+//! An open journal does not outlive a fork: in a child, where the core has closed it, it is opened
 //! anew. The lock is only held while attached, hence never across a fork; a step of the journal is
 //! only begun while detached, since it may wait for a fork.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,18 +12,19 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use tokio_util::sync::CancellationToken;
 
-use super::arguments::Id;
+use super::arguments::{Id, seconds};
 use super::call::Call;
 use super::handing::{Held, Returned};
 use super::hooks::Heard;
 use super::runtime::{self, Inside};
-use super::{errors, load};
+use super::{errors, limiter, load};
 use crate::core::error::{Error, Result};
 use crate::core::journal::{self as core, Document, State};
+use crate::core::line::Step;
 use crate::core::model::Target;
 use crate::core::run::{Finished, Run, Watch};
 
-/// A journal file.
+/// A journal.
 #[pyclass(frozen, module = "extracta_rs._core")]
 pub(super) struct Journal {
     path: PathBuf,
@@ -33,16 +35,16 @@ impl Journal {
     /// The core's journal, of this process.
     pub(super) fn core(&self, py: Python<'_>) -> PyResult<core::Journal> {
         let pid = std::process::id();
-        match &*self.open.lock().unwrap_or_else(PoisonError::into_inner) {
+        let copy = match &*self.open.lock().unwrap_or_else(PoisonError::into_inner) {
             None => {
                 let reason = "it was closed".to_owned();
                 let error = Error::Journal { path: self.path.clone(), reason };
                 return Err(errors::to_python(py, error));
             }
             Some((owner, journal)) if *owner == pid => return Ok(journal.clone()),
-            Some(_) => {}
-        }
-        let fresh = py.detach(|| core::Journal::open(&self.path, false));
+            Some((_, copy)) => copy.clone(),
+        };
+        let fresh = py.detach(|| copy.reopen());
         let fresh = fresh.map_err(|error| errors::to_python(py, error))?;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         match &*open {
@@ -92,10 +94,10 @@ impl Journal {
         Ok(Self { path, open: Mutex::new(Some((std::process::id(), journal))) })
     }
 
-    /// The file, as an absolute path.
+    /// The file, as an absolute path, or the URL without its password.
     #[getter]
-    fn path(&self) -> PathBuf {
-        self.path.clone()
+    fn path(&self) -> OsString {
+        self.path.clone().into_os_string()
     }
 
     /// Let go of the file; a run that uses it goes on.
@@ -175,6 +177,28 @@ impl Journal {
     /// Free one document of a finished batch, to be uploaded anew.
     fn retry_document(&self, py: Python<'_>, document: i64, batch_id: &str) -> PyResult<bool> {
         self.with(py, |journal| journal.retry_document(document, batch_id))
+    }
+
+    /// Leave to send a request for results, see `extracta_rs.Limiter`.
+    fn take(&self, py: Python<'_>, line: &str, spacing: f64, waited: f64) -> PyResult<(f64, f64)> {
+        let (spacing, waited) = (seconds(py, "spacing", spacing)?, seconds(py, "waited", waited)?);
+        let told = self.with(py, |journal| journal.pace(line, spacing, Step::Take { waited }))?;
+        Ok((told.wait.as_secs_f64(), told.spacing.as_secs_f64()))
+    }
+
+    /// What became of a request, see `extracta_rs.Limiter`.
+    fn answered(
+        &self,
+        py: Python<'_>,
+        line: &str,
+        spacing: f64,
+        age: f64,
+        load: &str,
+        hold: f64,
+    ) -> PyResult<()> {
+        let (spacing, age) = (seconds(py, "spacing", spacing)?, seconds(py, "age", age)?);
+        let step = limiter::answered(age, load, seconds(py, "hold", hold)?)?;
+        self.with(py, |journal| journal.pace(line, spacing, step)).map(drop)
     }
 
     /// Look through the file for damage.

@@ -5,6 +5,7 @@
 
 use pyo3::prelude::*;
 
+mod answer;
 mod arguments;
 mod awaited;
 mod base;
@@ -24,6 +25,8 @@ mod handing;
 mod hooks;
 mod journal;
 mod landing;
+mod later;
+mod limiter;
 mod load;
 mod log;
 mod memory;
@@ -48,6 +51,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(waiting::batch_token, module)?)?;
     module.add_function(wrap_pyfunction!(waiting::read_batch_token, module)?)?;
     module.add_function(wrap_pyfunction!(arguments::check_wait, module)?)?;
+    module.add_class::<answer::Answer>()?;
     module.add_class::<file::FileResult>()?;
     engine::register(module)?;
     webhook::register(module)?;

@@ -70,17 +70,17 @@ fn only_what_is_explained_is_absent() {
 #[tokio::test(start_paused = true)]
 async fn a_turn_is_there_or_not() {
     let gate = Arc::new(Gate::new(Duration::from_secs(2)));
-    let turn = gate.try_turn().unwrap();
+    let turn = gate.try_turn().await.unwrap();
     // Somebody has it.
-    assert!(gate.try_turn().is_none());
+    assert!(gate.try_turn().await.is_none());
     drop(turn);
-    let turn = gate.try_turn().unwrap();
+    let turn = gate.try_turn().await.unwrap();
     turn.run(async { Ok(()) }).await.unwrap();
-    assert!(gate.try_turn().is_none());
+    assert!(gate.try_turn().await.is_none());
     sleep(Duration::from_secs(2)).await;
-    assert!(gate.try_turn().is_some());
+    assert!(gate.try_turn().await.is_some());
     let off = Arc::new(Gate::new(Duration::ZERO));
-    let both = (off.try_turn(), off.try_turn());
+    let both = (off.try_turn().await, off.try_turn().await);
     assert!(both.0.is_some() && both.1.is_some());
     assert_eq!(off.promise(), Duration::ZERO);
 }
@@ -88,7 +88,7 @@ async fn a_turn_is_there_or_not() {
 #[tokio::test(start_paused = true)]
 async fn each_is_promised_a_moment_of_its_own() {
     let gate = Arc::new(Gate::new(Duration::from_secs(2)));
-    gate.try_turn().unwrap().run(async { Ok(()) }).await.unwrap();
+    gate.try_turn().await.unwrap().run(async { Ok(()) }).await.unwrap();
     let told: Vec<_> = (0..4).map(|_| gate.promise().as_secs()).collect();
     assert_eq!(told, [2, 4, 6, 8]);
     // Those whose moment has passed leave no gap.

@@ -3,6 +3,7 @@
 // A helper of a test may fail like a test: by a panic.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod answers;
 mod decisions;
 #[cfg(feature = "emulator")]
 mod emulator;
@@ -15,6 +16,7 @@ mod javascript;
 #[cfg(feature = "journal")]
 mod journal;
 mod limits;
+mod line;
 #[cfg(feature = "journal")]
 mod lost;
 mod observe;

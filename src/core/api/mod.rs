@@ -17,6 +17,7 @@ use super::config::{CallOptions, Config};
 use super::error::{Error, Result};
 use super::http::{Answer, Ask, Body, Endpoint, Http, Verb};
 use super::limit::{Gate, Turn};
+use super::line;
 use super::model::{BatchAnswer, BatchKey, Kind, Target, UploadAnswer, describe};
 use super::poll::{Checks, Watches, delivered};
 use super::retry::{self, Repeat};
@@ -42,10 +43,13 @@ struct Shared {
 impl Client {
     /// Builds a client; nothing is sent.
     pub fn new(config: &Config) -> Result<Self> {
+        let http = Http::new(config)?;
+        let line = line::name(&config.api_key, http.base_url());
+        let gate = Gate::in_line(config.min_poll_spacing, line, config.limiter.clone());
         Ok(Self {
             shared: Arc::new(Shared {
-                http: Http::new(config)?,
-                gate: Arc::new(Gate::new(config.min_poll_spacing)),
+                http,
+                gate: Arc::new(gate),
                 max_connections: config.max_connections,
                 watches: Watches::default(),
                 checks: Checks::default(),

@@ -79,4 +79,16 @@ pub(super) const STEPS: &[&str] = &[
         target TEXT NOT NULL
     ) WITHOUT ROWID;
 ",
+    "
+    -- Who goes next of those with one key, see `core::line`. `line` is a digest of the key and the
+    -- address, never the key.
+    CREATE TABLE pace (
+        line TEXT PRIMARY KEY,
+        reached INTEGER NOT NULL,
+        held INTEGER NOT NULL,
+        refused INTEGER NOT NULL,
+        spacing INTEGER NOT NULL,
+        first INTEGER NOT NULL
+    ) WITHOUT ROWID;
+",
 ];

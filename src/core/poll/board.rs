@@ -38,8 +38,10 @@ pub(super) struct Board {
     /// Batches to ask for, whoever was due first.
     due: VecDeque<Id>,
     sweeps: VecDeque<Target>,
-    /// Whether the last job was a sweep: sweeps and polls take turns.
-    swept_last: bool,
+    /// Polls since the last sweep, once there was one.
+    polls: Option<u32>,
+    /// A wait whose time is nearly over needs a sweep.
+    urgent: bool,
     /// Ended waits whose requests may still be under way.
     ended: Vec<Id>,
     last_id: Id,
@@ -90,6 +92,10 @@ struct Batch {
     known: Vec<String>,
     delivered: Files,
 }
+
+/// So many batches that a sweep showed as finished are asked for before the next sweep: each brings
+/// results, while a sweep would only lengthen the line. Otherwise sweeps and polls take turns.
+const FOUND_FIRST: u32 = 8;
 
 impl Board {
     pub(super) fn is_empty(&self) -> bool {
@@ -236,6 +242,7 @@ impl Board {
         if self.sweep_of(&target).is_some_and(|sweep| sweep.begin_now(now)) {
             self.sweeps.push_back(target);
         }
+        self.urgent = true;
     }
 
     fn ask(&mut self, id: Id) {
@@ -249,24 +256,34 @@ impl Board {
 
     /// The next request to make, now that one may be made.
     pub(super) fn next_job(&mut self) -> Option<(Job, Arc<CallOptions>)> {
-        let polls_wait = self.due.iter().any(|id| self.waits.contains_key(id));
-        if !(self.swept_last && polls_wait) {
+        if self.polls.is_none_or(|polls| polls >= self.polls_before_sweep()) {
             while let Some(target) = self.sweeps.pop_front() {
                 if self.sweep_of(&target).is_some()
                     && let Some(options) = self.options_of(&target)
                 {
-                    self.swept_last = true;
+                    self.polls = Some(0);
+                    self.urgent &= !self.sweeps.is_empty();
                     return Some((Job::Sweep(target), options));
                 }
             }
         }
-        self.swept_last = false;
+        self.polls = self.polls.map(|polls| polls.saturating_add(1));
         while let Some(id) = self.due.pop_front() {
             if let Some(wait) = self.waits.get(&id) {
                 return Some((Job::Poll(id, wait.key.clone()), wait.waiter.options().clone()));
             }
         }
         None
+    }
+
+    fn polls_before_sweep(&self) -> u32 {
+        match self.due.iter().find_map(|id| self.waits.get(id)) {
+            None => 0,
+            Some(wait) if wait.swept && wait.seen > 0 && !wait.running && !self.urgent => {
+                FOUND_FIRST
+            }
+            Some(_) => 1,
+        }
     }
 
     /// A sweep is sent as whoever has waited longest sends requests.

@@ -100,7 +100,7 @@ pub async fn fetch(client: Client, key: BatchKey) -> Result<BatchAnswer> {
 
 async fn turn(client: &Client, max_wait: Duration) -> Option<Turn> {
     if max_wait.is_zero() {
-        return if client.is_full() { None } else { client.gate().try_turn() };
+        return if client.is_full() { None } else { client.gate().try_turn().await };
     }
     timeout(max_wait, client.gate().turn()).await.ok()
 }

@@ -128,6 +128,7 @@ impl Run {
             let opened = blocking(move || Ok((Arc::new(journal.begin()?), journal))).await;
             let outcome = match opened {
                 Ok((owner, journal)) => {
+                    let _joined = client.gate().join(Arc::new(journal.clone()));
                     let stopping = CancellationToken::new();
                     let shared = Shared { client, journal, owner, target, stopping, watch };
                     Driver::new(shared, options, tell.clone()).run(files, closed).await

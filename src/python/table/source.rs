@@ -85,7 +85,7 @@ fn result<'py>(file: &FileResult, py: Python<'py>) -> PyResult<Bound<'py, PyAny>
     if !result.is_empty() {
         return Ok(result.into_any());
     }
-    let odd = file.to_dict(py).into_bound(py).get_item(intern!(py, "result"))?;
+    let odd = file.dict(py)?.get_item(intern!(py, "result"))?;
     Ok(odd.unwrap_or_else(|| PyDict::new(py).into_any()))
 }
 
