@@ -112,6 +112,7 @@ def test_the_constructors_are_the_same() -> None:
         ("connect_timeout", 10.0),
         ("max_retries", 2),
         ("min_poll_spacing", 2.0),
+        ("limiter", None),
         ("max_connections", 100),
         ("proxy", None),
         ("ca_bundle", None),

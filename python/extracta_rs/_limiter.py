@@ -7,12 +7,6 @@ import pickle
 from typing import Any, Literal, Protocol, TypeAlias
 
 Load: TypeAlias = Literal["borne", "refused", "unknown"]
-"""What an answer tells of the service's load.
-
-- borne: it answered.
-- refused: it asked to be spared (429, or 503 with `Retry-After`).
-- unknown: the request failed otherwise, or there is no answer yet.
-"""
 
 
 class Limiter(Protocol):
@@ -50,7 +44,9 @@ class Limiter(Protocol):
             spacing: the client's `min_poll_spacing`, in seconds.
             age: how many seconds ago the request was sent. One that was sent before a refusal tells
                 nothing of the spacing that followed from it.
-            load: what the answer tells, see `Load`.
+            load: what the answer tells: "borne" of a good one, "refused" where the service asked to
+                be spared (429, or 503 with `Retry-After`), "unknown" where the request failed
+                otherwise or has no answer yet.
             hold: for how many seconds the service wants no requests.
         """
 
