@@ -9,7 +9,7 @@ from celery import chain
 
 from .._shared import Seconds, seconds
 from .._sync import Client
-from ._work import Kind, Work
+from ._work import Work
 
 if TYPE_CHECKING:
     import os
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .._limiter import Limiter
     from ..journal import Journal
-    from ..models import BatchResults
+    from ..models import BatchResults, Kind
     from ..webhooks import Body, Header, Secret
 
 __all__ = ["Tasks"]
