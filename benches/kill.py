@@ -1,6 +1,6 @@
 """Kills runs that keep a journal, at every step, and looks at what the service was sent.
 
-    python benches/kill.py [--kills 500] [--seed 1] [--json]
+    python benches/kill.py [--kills 500] [--seed 1] [--journal postgres] [--workers 2] [--json]
 
 Each round is a folder of documents, an extraction and a journal of its own. Workers run
 `run_many` over the folder, through a relay that can refuse or hold connections, and are killed
@@ -10,6 +10,10 @@ once, and its results in the journal are the service's; in rounds that somebody 
 undecidable, by uploads of as many files meanwhile, a document may instead be reported unknown, and
 was uploaded at most once. Copies of the journal and its log, taken at the moment of a kill as a
 power loss would leave them, must open unharmed. Exits with 1 if anything else is found.
+
+With `--journal postgres` the journal is in a PostgreSQL server of its own, which is now and then
+made to crash (SIGQUIT) and started again; `lease` is 3 s. With `--workers 2` two workers share
+each round: one of them or both are killed, the others go on.
 """
 
 from __future__ import annotations
@@ -34,8 +38,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from extracta_rs import Client, Journal, RunIncompleteError
+from extracta_rs import Client, Journal, JournalError, RunIncompleteError
 from extracta_rs.testing import Emulator
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+from postgres_server import PostgresServer
 
 FIELDS = [{"key": "total", "description": "the total", "example": "12.50"}]
 DOCUMENTS, PER_BATCH = 36, 3
@@ -157,6 +164,7 @@ class Found:
     uploads: int = 0
     unknown: int = 0
     copies: int = 0
+    crashes: int = 0
     problems: list[str] = field(default_factory=list)
 
 
@@ -164,16 +172,26 @@ class Round:
     """A folder, an extraction and a journal, until every document is accounted for."""
 
     def __init__(
-        self, emulator: Emulator, relay: Relay, chance: random.Random, found: Found, number: int
+        self,
+        emulator: Emulator,
+        relay: Relay,
+        chance: random.Random,
+        found: Found,
+        number: int,
+        server: PostgresServer | None,
+        workers: int,
     ) -> None:
         self.emulator, self.relay, self.chance, self.found = emulator, relay, chance, found
+        self.server = server
         self.undecidable = number % 10 == 9
-        self.pair = number % 4 == 3
+        self.count = max(workers, 2 if number % 4 == 3 else 1)
+        self.all_die = workers == 1
+        self.workers: list[subprocess.Popen[str]] = []
         self.place = Path(tempfile.mkdtemp(prefix="extracta-kill-"))
         for document in range(DOCUMENTS):
             path = self.place / f"{document:03}.pdf"
             path.write_bytes(b"%PDF" + chance.randbytes(chance.choice([10, 1000, 200_000])))
-        self.journal = self.place / "journal"
+        self.journal = server.schema() if server else str(self.place / "journal")
         self.client = Client(emulator.api_key, base_url=emulator.base_url, min_poll_spacing=0)
         self.extraction_id = self.client.extractions.create("Kill", fields=FIELDS).extraction_id
         # What was there before: so that the list of batches is never empty.
@@ -183,11 +201,15 @@ class Round:
     def start(self) -> subprocess.Popen[str]:
         self.found.workers += 1
         base_url = f"http://127.0.0.1:{self.relay.port}/api/v1"
-        arguments = [base_url, self.extraction_id, str(self.place), str(self.journal)]
+        arguments = [base_url, self.extraction_id, str(self.place), self.journal]
         command = [sys.executable, __file__, "--work", *arguments]
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     def rows(self, state: str) -> int:
+        if self.server:
+            with contextlib.suppress(JournalError), Journal(self.journal, create=False) as journal:
+                return {str(name): count for name, count in journal.status().items()}[state]
+            return 0
         with contextlib.suppress(sqlite3.Error), contextlib.closing(
             sqlite3.connect(f"file:{self.journal}?mode=ro", uri=True, timeout=0.1)
         ) as database:  # fmt: skip
@@ -229,7 +251,9 @@ class Round:
                 "a result was recorded": lambda: self.rows("finished") > finished,
             }.get(step)
             self.seen = len(self.emulator.requests())
-            workers = [self.start() for _ in range(2 if self.pair else 1)]
+            self.workers = [worker for worker in self.workers if worker.poll() is None]
+            self.workers += [self.start() for _ in range(self.count - len(self.workers))]
+            workers = self.workers
             deadline = time.monotonic() + (self.chance.uniform(0, 0.9) if reached is None else 2.0)
             while time.monotonic() < deadline and any(w.poll() is None for w in workers):
                 if reached is not None and reached():
@@ -238,22 +262,37 @@ class Round:
             if self.undecidable and step == "the body is being sent":
                 others = [(f"other-{n}.pdf", b"%PDF") for n in range(PER_BATCH)]
                 self.client.extractions.upload(self.extraction_id, others)
-            for worker in workers:
+            hit = self.count if self.all_die else self.chance.randint(1, self.count)
+            for worker in self.chance.sample(workers, k=hit):
                 killed = worker.poll() is None
                 worker.send_signal(signal.SIGKILL) if killed else None
                 worker.communicate()
                 self.found.kills[step if killed else "came too late"] += killed
-        if self.journal.exists():
+        if self.server:
+            self.check_server(self.server)
+        elif Path(self.journal).exists():
             self.check_copy()
 
     def asked(self, endpoint: str) -> bool:
         return any(r.endpoint == endpoint for r in self.emulator.requests()[self.seen :])
 
+    def check_server(self, server: PostgresServer) -> None:
+        """Now and then the server crashes; what it holds fits together."""
+        if self.chance.random() < 0.1:
+            server.stop(signal.SIGQUIT)
+            server.start()
+            self.found.crashes += 1
+        if self.found.workers > self.count:
+            with Journal(self.journal) as journal:
+                journal.check()
+                journal.status()
+            self.found.copies += 1
+
     def check_copy(self) -> None:
         """A copy as a power loss would leave it opens, and is whole."""
-        copy = self.place / "copy"
+        journal_file, copy = Path(self.journal), self.place / "copy"
         for end in ("", "-wal"):
-            source = self.journal.with_name(self.journal.name + end)
+            source = journal_file.with_name(journal_file.name + end)
             if source.exists():
                 shutil.copy(source, copy.with_name(copy.name + end))
         with Journal(copy, create=False) as journal:
@@ -265,6 +304,8 @@ class Round:
 
     def finish(self) -> None:
         """Run to the end and compare."""
+        for survivor in self.workers:
+            survivor.communicate(timeout=PATIENCE)
         for _attempt in range(3):
             worker = self.start()
             told, _ = worker.communicate(timeout=PATIENCE)
@@ -317,13 +358,13 @@ class Round:
                 self.problem(f"{name} has other results in the journal")
 
 
-def run(kills: int, seed: int) -> Found:
+def run(kills: int, seed: int, server: PostgresServer | None, workers: int) -> Found:
     """Kill so often; return what was found."""
     chance, found, number = random.Random(seed), Found(), 0
     with Emulator(processing_time=0.15, seed=seed) as emulator:
         relay = Relay(int(emulator.base_url.split(":")[2].split("/")[0]))
         while sum(found.kills.values()) < kills and not found.problems:
-            this = Round(emulator, relay, chance, found, number)
+            this = Round(emulator, relay, chance, found, number, server, workers)
             uploading = [*UPLOADING, chance.choice(UPLOADING), "random"]
             steps = chance.sample(uploading, k=7) + chance.sample(WAITING, k=4)
             left = kills - sum(found.kills.values())
@@ -341,9 +382,14 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--journal", choices=["sqlite", "postgres"], default="sqlite")
+    parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
     started = time.monotonic()
-    found = run(options.kills, options.seed)
+    with contextlib.ExitStack() as stack:
+        postgres = options.journal == "postgres"
+        server = stack.enter_context(PostgresServer()) if postgres else None
+        found = run(options.kills, options.seed, server, options.workers)
     told = {**vars(found), "kills": dict(found.kills), "seconds": round(time.monotonic() - started)}
     print(json.dumps(told) if options.json else json.dumps(told, indent=2))
     return bool(found.problems)

@@ -22,9 +22,18 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import pytest
 from cli_tools import Shell, shells
 from flask import Flask, request
+from postgres_server import PostgresServer, programs
 from werkzeug.serving import make_server
 
-from extracta_rs import SIGNATURE_HEADER, AsyncClient, Client, sign, verify_signature
+from extracta_rs import (
+    SIGNATURE_HEADER,
+    AsyncClient,
+    Client,
+    Journal,
+    JournalError,
+    sign,
+    verify_signature,
+)
 from extracta_rs.testing import Emulator
 
 if TYPE_CHECKING:
@@ -350,6 +359,29 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def journal(tmp_path: Path) -> Path:
     return tmp_path / "run.journal"
+
+
+def without_postgres() -> str | None:
+    """Tell why nothing can be tested with PostgreSQL, or None."""
+    if programs() is None:
+        return "PostgreSQL is not installed (Debian's `postgresql`)"
+    try:
+        Journal("postgresql:///no-host")
+    except JournalError as error:
+        if "this build" in str(error):
+            return "the module was built without the feature `postgres`"
+    return None
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this session's own."""
+    if reason := without_postgres():
+        required = "postgres" in os.environ.get("EXTRACTA_TESTS_REQUIRE", "").split(",")
+        assert not required, reason
+        pytest.skip(reason)
+    with PostgresServer(fsync="off") as server:
+        yield server
 
 
 @pytest.fixture

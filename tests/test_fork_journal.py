@@ -19,6 +19,15 @@ Start = Callable[..., subprocess.Popen[str]]
 End = Callable[..., str]
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def journal(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where the journal is, in a file and in a database in turn."""
+    if request.param == "sqlite":
+        return str(tmp_path / "run.journal")
+    url: str = request.getfixturevalue("postgres").schema()
+    return url
+
+
 def everything(folder: Path) -> Any:
     return once(*((path.name, path.read_bytes()) for path in folder.iterdir()))
 
@@ -28,7 +37,7 @@ def test_a_child_does_not_keep_a_killed_run_alive(
     extracta_emulator: Emulator,
     face: Any,
     folder: Path,
-    journal: Path,
+    journal: str,
     start: Start,
 ) -> None:
     # Where an extraction has no batch the emulator shows no list of them.
@@ -60,7 +69,7 @@ def test_forks_between_the_steps_of_a_run(
     extraction_id: str,
     extracta_emulator: Emulator,
     tmp_path: Path,
-    journal: Path,
+    journal: str,
     start: Start,
     end: End,
 ) -> None:
@@ -78,7 +87,7 @@ def test_forks_between_the_steps_of_a_run(
 
 @pytest.mark.extracta_emulator(fail_files=["0.pdf"])
 def test_a_child_goes_on_when_its_parent_has_closed_the_file(
-    extraction_id: str, face: Any, journal: Path, start: Start, end: End
+    extraction_id: str, face: Any, journal: str, start: Start, end: End
 ) -> None:
     files = [(f"{number}.pdf", b"%PDF") for number in range(3)]
     run(face, extraction_id, files, journal)

@@ -28,6 +28,7 @@ RUST_RINGS = {
     "core::pace": 0,
     "core::retry": 0,
     "core::stats": 0,
+    "core::table": 0,
     "core::webhook": 0,
     "core::http": 1,
     "core::limit": 1,

@@ -1,8 +1,9 @@
 """The journal of a run: what was uploaded, what came back, and what is still to be done.
 
 `client.extractions.run_many(..., journal=...)` keeps it; this module reads it. It is one SQLite
-file (with two beside it while it is open), may be open in several processes at once, and holds no
-key and no secret, but the results of your documents.
+file (with two beside it while it is open), or tables in a PostgreSQL database that several machines
+share; it may be open in several processes at once, and holds no key and no secret, but the results
+of your documents.
 """
 
 from __future__ import annotations
@@ -68,15 +69,18 @@ class JournalDocument:
 
 
 class Journal:
-    """A journal file; the methods block for as long as a disk does.
+    """A journal; the methods block for as long as a disk or a database does.
 
     Args:
         path: the file, on a local disk. Two files more stand beside it while it is open
-            (`-wal`, `-shm`), and one for each run at work (`-run-...`).
-        create: whether to make the file where it is not there.
+            (`-wal`, `-shm`), and one for each run at work (`-run-...`). Or, as a `str`, a URL
+            `postgresql://user@host/database`, where the module was built for it: see
+            docs/shared-journal.md.
+        create: whether to make the file, or the tables, where they are not there.
 
     Raises:
-        JournalError: it cannot be opened: not a journal, damaged, made by a newer release, ...
+        JournalError: it cannot be opened: not a journal, damaged, made by a newer release, a
+            server that cannot be reached, a build without PostgreSQL, ...
 
     Example:
         >>> with Journal("invoices.journal") as journal:
@@ -88,8 +92,8 @@ class Journal:
 
     @property
     def path(self) -> str:
-        """The file, as an absolute path."""
-        return str(self._raw.path)
+        """The file, as an absolute path; of a database the URL, without its password."""
+        return self._raw.path
 
     def status(self) -> dict[DocumentState, int]:
         """Return how many documents there are in each state, every state among them.
@@ -207,7 +211,7 @@ class Journal:
         return failed
 
     def check(self) -> None:
-        """Look through the whole file for damage; takes as long as reading it.
+        """Look through the whole journal for damage; takes as long as reading it.
 
         Raises:
             JournalError: it is damaged.
@@ -215,7 +219,7 @@ class Journal:
         self._raw.check()
 
     def close(self) -> None:
-        """Let go of the file. A run that uses it goes on."""
+        """Let go of the file or the database. A run that uses it goes on."""
         self._raw.close()
 
     def __enter__(self) -> Self:
@@ -238,6 +242,11 @@ class Journal:
 
 def _reopen(path: str) -> Journal:
     return Journal(path, create=False)
+
+
+def is_url(place: object) -> bool:
+    """Tell whether a journal is meant that is kept in PostgreSQL."""
+    return isinstance(place, str) and place.startswith(("postgresql://", "postgres://"))
 
 
 def _digest(template: Mapping[str, object]) -> str:

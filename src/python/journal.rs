@@ -1,9 +1,10 @@
 //! Binding of the journal, and of the run that keeps one.
 //!
-//! `SQLite` does not outlive a fork: in a child, where the core has closed it, the file is opened
+//! An open journal does not outlive a fork: in a child, where the core has closed it, it is opened
 //! anew. The lock is only held while attached, hence never across a fork; a step of the journal is
 //! only begun while detached, since it may wait for a fork.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,7 +24,7 @@ use crate::core::line::Step;
 use crate::core::model::Target;
 use crate::core::run::{Finished, Run, Watch};
 
-/// A journal file.
+/// A journal.
 #[pyclass(frozen, module = "extracta_rs._core")]
 pub(super) struct Journal {
     path: PathBuf,
@@ -34,16 +35,16 @@ impl Journal {
     /// The core's journal, of this process.
     pub(super) fn core(&self, py: Python<'_>) -> PyResult<core::Journal> {
         let pid = std::process::id();
-        match &*self.open.lock().unwrap_or_else(PoisonError::into_inner) {
+        let copy = match &*self.open.lock().unwrap_or_else(PoisonError::into_inner) {
             None => {
                 let reason = "it was closed".to_owned();
                 let error = Error::Journal { path: self.path.clone(), reason };
                 return Err(errors::to_python(py, error));
             }
             Some((owner, journal)) if *owner == pid => return Ok(journal.clone()),
-            Some(_) => {}
-        }
-        let fresh = py.detach(|| core::Journal::open(&self.path, false));
+            Some((_, copy)) => copy.clone(),
+        };
+        let fresh = py.detach(|| copy.reopen());
         let fresh = fresh.map_err(|error| errors::to_python(py, error))?;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         match &*open {
@@ -93,10 +94,10 @@ impl Journal {
         Ok(Self { path, open: Mutex::new(Some((std::process::id(), journal))) })
     }
 
-    /// The file, as an absolute path.
+    /// The file, as an absolute path, or the URL without its password.
     #[getter]
-    fn path(&self) -> PathBuf {
-        self.path.clone()
+    fn path(&self) -> OsString {
+        self.path.clone().into_os_string()
     }
 
     /// Let go of the file; a run that uses it goes on.

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import click
 from click.core import ParameterSource
 
+from ..journal import is_url
 from ._outcome import USAGE, CommandError
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ def resuming(extraction_id: str | None, journal: str, paths: Iterable[str]) -> s
     """Return the command that goes on with this run, as it can be given to a shell.
 
     A list that came on standard input cannot be read again, thousands of names are too long for a
-    command line, and some names cannot be shown: then the list is kept beside the journal.
+    command line, and some names cannot be shown: then the list is kept beside the journal, or in
+    the state folder where that is in a database.
 
     Args:
         extraction_id: the extraction, once it is known.
@@ -89,6 +91,8 @@ def resuming(extraction_id: str | None, journal: str, paths: Iterable[str]) -> s
     if "-" not in files and len(whole) <= LONGEST and "".join(files).isprintable():
         return whole
     data = b"".join(os.fsencode(path) + b"\0" for path in paths)
-    kept = Path(f"{journal}-list-{hashlib.sha256(data).hexdigest()[:8]}")
+    beside = str(state_folder() / "shared") if is_url(journal) else journal
+    kept = Path(f"{beside}-list-{hashlib.sha256(data).hexdigest()[:8]}")
+    kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     kept.write_bytes(data)
     return f"{quoted(*words, '-')} < {quoted(str(kept))}"

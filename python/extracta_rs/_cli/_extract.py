@@ -17,7 +17,7 @@ import click
 from rich.filesize import decimal
 
 from ..exceptions import ExtractaError, RunIncompleteError
-from ..journal import Journal
+from ..journal import Journal, is_url
 from ._again import default_journal, quoted, resuming, shown
 from ._harvest import Harvest
 from ._inputs import gather
@@ -41,7 +41,7 @@ class Wish:
     """What was asked for, as far as it is not which files and which extraction.
 
     Attributes:
-        journal: the journal's path, or None for the default one.
+        journal: the journal's path or URL, or None for the default one.
         out: where the table goes, or None.
         explode: the array of which the table has a row for each element.
         as_json: whether to print JSON.
@@ -59,8 +59,9 @@ def run_extract(words: tuple[str, ...], made_of: str | Recipe, wish: Wish) -> in
     """Upload what was not uploaded yet, wait for it, hand over all; return the exit code."""
     check_out(wish.out, wish.as_json)
     with connect() as client:
-        path = Path(wish.journal) if wish.journal else default_journal(client.base_url)
-        own = [path] + ([Path(wish.out)] if wish.out not in (None, "-") else [])
+        path = wish.journal or str(default_journal(client.base_url))
+        own = [] if is_url(path) else [Path(path)]
+        own += [Path(wish.out)] if wish.out not in (None, "-") else []
         harvest = Harvest(gather(words, own))
         with Journal(path) as journal:
             return Extract(client, journal, harvest, made_of, wish).run()

@@ -1,6 +1,11 @@
 //! What stands in a journal, as plain values.
 
+use std::path::PathBuf;
+
 use crate::core::model::{BatchKey, Target};
+
+/// A file's path, its size, when it was changed (nanoseconds since 1970), and its SHA-256.
+pub type Hash = (PathBuf, u64, i64, String);
 
 /// The number of a batch's row; the service's id comes later.
 pub type Row = i64;
@@ -70,7 +75,7 @@ pub struct Admitted {
 }
 
 /// What became of the wish to upload documents as a batch.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Claim {
     /// The intent, where there was something left to upload.
     pub row: Option<Row>,
@@ -78,6 +83,8 @@ pub struct Claim {
     pub documents: Vec<i64>,
     /// The documents that another run had taken, with its batches.
     pub taken: Vec<(i64, Row)>,
+    /// The documents that another run is taking at this moment.
+    pub busy: Vec<i64>,
 }
 
 /// A batch as it is now.

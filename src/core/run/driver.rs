@@ -305,12 +305,18 @@ impl Driver {
         let admit = move |shared: &Shared| shared.journal.admit(&shared.target, &news);
         let admitted = self.shared.blocking(admit).await?;
         for (prepared, admitted) in prepared.into_iter().zip(admitted) {
-            if admitted.batch == Some(released) {
+            if admitted.batch == Some(released) && !self.moves_on(released).await? {
                 return Err(self.damaged(released));
             }
             Box::pin(self.stands(prepared, admitted)).await?;
         }
         Ok(())
+    }
+
+    /// Whether another run learnt meanwhile what became of a batch that was to be released.
+    async fn moves_on(&self, row: Row) -> Result<bool> {
+        let intent = self.shared.blocking(move |shared| shared.journal.intent(row)).await?;
+        Ok(intent.is_some_and(|intent| intent.state != State::Released && intent.key.is_some()))
     }
 
     fn damaged(&self, row: Row) -> Error {
@@ -334,6 +340,7 @@ impl Driver {
         for (prepared, row) in sent.taken {
             self.look_at(row, vec![prepared]).await?;
         }
+        self.ready.extend(sent.busy);
         match sent.outcome {
             Outcome::Nothing => {}
             Outcome::Uploaded(row, key) => self.wait_for(row, key),

@@ -14,11 +14,15 @@ use crate::core::retry;
 /// Between two tries that surely did not reach the service.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Another run takes no longer to write an intent.
+const SHORTLY: Duration = Duration::from_millis(50);
 
 /// What became of documents that were to be uploaded as one batch.
 pub(super) struct Sent {
     /// Documents that another run took first.
     pub(super) taken: Vec<(Prepared, Row)>,
+    /// Documents that another run is taking at this moment.
+    pub(super) busy: Vec<Prepared>,
     pub(super) outcome: Outcome,
 }
 
@@ -37,24 +41,29 @@ pub(super) async fn send(shared: Shared, group: Vec<Prepared>) -> Result<Sent> {
         let reason = "the file was changed after it was read: run again";
         let error = Error::Input(format!("{}: {reason}", changed.new.name));
         let documents = std::iter::once(changed).chain(group).collect();
-        return Ok(Sent { taken: Vec::new(), outcome: Outcome::Refused(documents, error) });
+        let (taken, busy) = (Vec::new(), Vec::new());
+        return Ok(Sent { taken, busy, outcome: Outcome::Refused(documents, error) });
     }
     let wanted: Vec<_> = group.iter().map(|prepared| prepared.document).collect();
     let claim = shared
         .blocking(move |shared| shared.journal.claim(&shared.owner, &shared.target, &wanted))
         .await?;
-    let (mut taken, mut mine) = (Vec::new(), Vec::new());
+    let (mut taken, mut busy, mut mine) = (Vec::new(), Vec::new(), Vec::new());
     for prepared in group {
         match claim.taken.iter().find(|(document, _)| *document == prepared.document) {
             Some((_, row)) => taken.push((prepared, *row)),
+            None if claim.busy.contains(&prepared.document) => busy.push(prepared),
             None => mine.push(prepared),
         }
+    }
+    if claim.row.is_none() && !busy.is_empty() {
+        sleep(SHORTLY).await;
     }
     let outcome = match claim.row {
         Some(row) => upload(&shared, row, mine).await?,
         None => Outcome::Nothing,
     };
-    Ok(Sent { taken, outcome })
+    Ok(Sent { taken, busy, outcome })
 }
 
 /// The documents that are as they were when they were read, or one that is not and the others.
@@ -65,10 +74,13 @@ fn unchanged(mut group: Vec<Prepared>) -> (Vec<Prepared>, Option<Prepared>) {
 }
 
 async fn upload(shared: &Shared, row: Row, group: Vec<Prepared>) -> Result<Outcome> {
-    let files: Vec<_> = group.iter().map(|prepared| prepared.upload.clone()).collect();
+    let permit = shared.owner.permit();
+    let permitted = |prepared: &Prepared| prepared.upload.clone().permitted(permit.clone());
+    let files: Vec<_> = group.iter().map(permitted).collect();
     let sending = shared.watch.upload(group.iter().map(|prepared| prepared.new.size).sum());
     let mut pause = FIRST_PAUSE;
     loop {
+        shared.hold().await?;
         let follow = Some(sending.follow());
         let error = match shared.client.upload(&shared.target, None, &files, follow).await {
             Ok(answer) => {
@@ -119,6 +131,11 @@ impl Shared {
         let keep = move |shared: &Self| shared.journal.uploaded(row, &batch_id, Some(&json));
         self.blocking(keep).await.map_err(|error| unrecorded(error, &key.batch_id))?;
         Ok(key)
+    }
+
+    /// Right before something is sent that is paid.
+    pub(super) async fn hold(&self) -> Result<()> {
+        self.blocking(|shared| shared.journal.hold(&shared.owner)).await
     }
 
     /// It may have been carried out.

@@ -21,7 +21,7 @@ use crate::core::api::{Client, outcome_unknown};
 use crate::core::error::{Error, Result};
 use crate::core::journal::{Intent, Journal, NewDocument, Row};
 use crate::core::model::{BatchKey, Target, UploadAnswer};
-use crate::core::upload::Upload;
+use crate::core::upload::{Permit, Upload};
 
 /// An upload that is lost each time, and each time surely was not carried out, is given up then.
 const MOST_TRIES: u32 = 3;
@@ -130,7 +130,7 @@ impl Work {
                 }
             }
             tries += 1;
-            match self.upload().await {
+            match self.upload(None).await {
                 Ok(answer) => return Ok(answer.key),
                 Err(Error::UploadOutcomeUnknown { .. }) if tries < MOST_TRIES => look = true,
                 Err(error) => return Err(error),
@@ -205,7 +205,8 @@ impl Work {
             })
             .await?;
         let Some(row) = claimed else { return Ok(First::Taken) };
-        match self.upload().await {
+        shared.hold().await?;
+        match self.upload(shared.owner.permit()).await {
             Ok(answer) => Ok(First::Uploaded(shared.keep_uploaded(row, answer).await?)),
             Err(error @ Error::UploadOutcomeUnknown { .. }) => {
                 shared.keep_lost(row, &error).await?;
@@ -253,8 +254,10 @@ impl Work {
         }
     }
 
-    async fn upload(&self) -> Result<UploadAnswer> {
-        self.client.upload(&self.target, None, &self.files, None).await
+    async fn upload(&self, permit: Option<Permit>) -> Result<UploadAnswer> {
+        let permitted = |file: &Upload| file.clone().permitted(permit.clone());
+        let files: Vec<_> = self.files.iter().map(permitted).collect();
+        self.client.upload(&self.target, None, &files, None).await
     }
 
     /// Looks until it is sure: the batch, or `None` for "not there".

@@ -22,6 +22,9 @@ const CHUNK: usize = 128 << 10;
 /// Told how many bytes have been handed to the connection, and of how many (where known).
 pub type Progress = Arc<dyn Fn(u64, Option<u64>) + Send + Sync>;
 
+/// Asked before each piece of a body, its end among them: whether it may still be sent.
+pub type Permit = Arc<dyn Fn() -> Result<()> + Send + Sync>;
+
 /// A source of bytes that the core cannot open itself, such as a Python file object.
 ///
 /// Its methods may block; they are called on a thread for blocking work.
@@ -52,6 +55,7 @@ pub struct Upload {
     content_type: String,
     content: Content,
     size: Option<u64>,
+    permit: Option<Permit>,
 }
 
 impl Upload {
@@ -72,7 +76,7 @@ impl Upload {
             Content::Bytes(bytes) => Some(bytes.len() as u64),
             Content::Source(source) => source.size(),
         };
-        Ok(Self { name, content_type, content, size })
+        Ok(Self { name, content_type, content, size, permit: None })
     }
 
     /// The name that the service sees.
@@ -85,6 +89,12 @@ impl Upload {
     #[cfg(feature = "journal")]
     pub(crate) fn renamed(self, name: String) -> Self {
         Self { name, ..self }
+    }
+
+    /// The same file, which is only sent as long as that is permitted.
+    #[cfg(feature = "journal")]
+    pub(crate) fn permitted(self, permit: Option<Permit>) -> Self {
+        Self { permit, ..self }
     }
 
     /// Makes the content readable from its start again; `false` where it cannot be.

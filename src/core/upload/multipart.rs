@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt as _};
 
-use super::{CHUNK, Content, Progress, Upload, blocking};
+use super::{CHUNK, Content, Permit, Progress, Upload, blocking};
 use crate::core::error::Error;
 
 /// Going to a thread for blocking work and back costs more than reading a chunk from the cache.
@@ -24,6 +24,7 @@ pub(crate) struct Multipart {
     pieces: Vec<Piece>,
     length: Option<u64>,
     progress: Option<Progress>,
+    permit: Option<Permit>,
     activity: Activity,
 }
 
@@ -88,7 +89,8 @@ impl Multipart {
         pieces.push(Piece::Text(format!("--{boundary}--\r\n").into()));
         let length = pieces.iter().map(Piece::size).sum();
         let activity = Activity(Arc::new(Mutex::new(Moves { started: false, failure: None })));
-        Self { boundary, pieces, length, progress, activity }
+        let permit = files.iter().find_map(|file| file.permit.clone());
+        Self { boundary, pieces, length, progress, permit, activity }
     }
 
     pub(crate) fn content_type(&self) -> String {
@@ -105,17 +107,22 @@ impl Multipart {
     }
 
     pub(crate) fn into_stream(self) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
-        let Self { pieces, length, progress, activity, .. } = self;
+        let Self { pieces, length, progress, permit, activity, .. } = self;
         let failed = activity.clone();
         let mut sent = 0;
-        stream::iter(pieces).flat_map(move |piece| piece.into_stream(failed.clone())).inspect(
+        stream::iter(pieces).flat_map(move |piece| piece.into_stream(failed.clone())).map(
             move |chunk| {
-                let Ok(chunk) = chunk else { return };
+                let chunk = chunk?;
+                if let Some(Err(error)) = permit.as_ref().map(|permit| permit()) {
+                    activity.lock().failure = Some(error);
+                    return Err(io::ErrorKind::PermissionDenied.into());
+                }
                 sent += chunk.len() as u64;
                 activity.lock().started = true;
                 if let Some(progress) = &progress {
                     progress(sent, length);
                 }
+                Ok(chunk)
             },
         )
     }

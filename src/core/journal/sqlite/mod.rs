@@ -2,6 +2,7 @@
 
 mod connection;
 mod labels;
+mod life;
 mod opening;
 mod pace;
 mod reading;
@@ -16,12 +17,14 @@ use rusqlite::{
 };
 
 use self::connection::Open;
+pub(super) use self::life::Life;
 use self::opening::{Prepared, prepare, stub};
 use self::rows::{intents, now, signed};
-use self::trouble::{damaged, failed, translated};
+use self::trouble::{damaged, translated};
 use super::fork;
-use super::owner::{self, Owner};
-use super::record::{Admitted, Claim, Intent, NewDocument, Row, State};
+use super::owner::Owner;
+use super::place::failed;
+use super::record::{Admitted, Claim, Hash, Intent, NewDocument, Row, State};
 use crate::core::error::Result;
 use crate::core::model::Target;
 
@@ -69,7 +72,13 @@ impl Journal {
 
     /// Begins a run; it lives until the owner is dropped.
     pub fn begin(&self) -> Result<Owner> {
-        Owner::new(&self.path).map_err(|error| failed(&self.path, &error))
+        life::begin(&self.path).map_err(|error| failed(&self.path, &error))
+    }
+
+    /// A run that lives holds its lock: nobody takes it for dead.
+    #[allow(clippy::unused_self, clippy::unnecessary_wraps)] // As the interface has it.
+    pub fn hold(&self, _owner: &Owner) -> Result<()> {
+        Ok(())
     }
 
     /// The hash of a file that was hashed before and not changed since.
@@ -83,7 +92,7 @@ impl Journal {
     }
 
     /// Keeps what files hashed to.
-    pub fn keep_hashes(&self, hashes: &[(PathBuf, u64, i64, String)]) -> Result<()> {
+    pub fn keep_hashes(&self, hashes: &[Hash]) -> Result<()> {
         self.write(|transaction| {
             let sql = "INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?)";
             let mut insert = transaction.prepare_cached(sql)?;
@@ -143,7 +152,8 @@ impl Journal {
     /// Keeps that an upload may or may not have been carried out.
     pub fn lost(&self, row: Row, note: &str) -> Result<()> {
         self.write(|transaction| {
-            let sql = "UPDATE batches SET state = 'lost', lost_at = ?, note = ? WHERE id = ?";
+            let sql = "UPDATE batches SET state = 'lost', lost_at = ?, note = ? WHERE id = ?
+                       AND state IN ('uploading', 'lost')";
             transaction.execute(sql, params![now(), note, row]).map(drop)
         })
     }
@@ -151,7 +161,8 @@ impl Journal {
     /// Keeps that a lost upload could not be decided.
     pub fn unknown(&self, row: Row, note: &str) -> Result<()> {
         self.write(|transaction| {
-            let sql = "UPDATE batches SET state = 'unknown', owner = NULL, note = ? WHERE id = ?";
+            let sql = "UPDATE batches SET state = 'unknown', owner = NULL, note = ? WHERE id = ?
+                       AND state IN ('uploading', 'lost')";
             transaction.execute(sql, params![note, row]).map(drop)
         })
     }
@@ -222,7 +233,7 @@ impl Journal {
 
     /// A run of which it cannot be told whether it lives counts as living.
     fn is_another(&self, owner: &Owner, other: &str) -> bool {
-        other == owner.name() || owner::is_alive(&self.path, other).unwrap_or(true)
+        other == owner.name() || life::is_alive(&self.path, other).unwrap_or(true)
     }
 
     /// Keeps which batches a target has that are not this journal's; `false` where an upload is
@@ -311,7 +322,7 @@ fn claim(
     target: &Target,
     documents: &[i64],
 ) -> rusqlite::Result<Claim> {
-    let mut claim = Claim { row: None, documents: Vec::new(), taken: Vec::new() };
+    let mut claim = Claim::default();
     let mut standing = transaction.prepare_cached("SELECT batch FROM documents WHERE id = ?")?;
     for &document in documents {
         match standing.query_row([document], |row| row.get::<_, Option<Row>>(0))? {
@@ -338,10 +349,11 @@ fn claim(
 }
 
 fn free(transaction: &Transaction<'_>, row: Row, error: Option<&str>) -> rusqlite::Result<()> {
-    transaction.execute(
-        "UPDATE documents SET batch = NULL, place = NULL, error = ? WHERE batch = ?",
-        params![error, row],
-    )?;
-    let sql = "UPDATE batches SET state = 'released', owner = NULL, note = ? WHERE id = ?";
+    let sql = "UPDATE batches SET state = 'released', owner = NULL, note = ? WHERE id = ?
+               AND state IN ('uploading', 'lost', 'unknown')";
+    if transaction.execute(sql, params![error, row])? == 0 {
+        return Ok(());
+    }
+    let sql = "UPDATE documents SET batch = NULL, place = NULL, error = ? WHERE batch = ?";
     transaction.execute(sql, params![error, row]).map(drop)
 }

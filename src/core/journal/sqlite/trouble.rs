@@ -6,14 +6,11 @@ use std::time::Duration;
 use rusqlite::ErrorCode;
 
 use crate::core::error::Error;
+use crate::core::journal::place::failed;
 
 pub(super) const NO_DATABASE: &str = "not an SQLite file: name another file";
 /// How long one process waits for another to finish writing.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
-
-pub(super) fn failed(path: &Path, reason: &dyn std::fmt::Display) -> Error {
-    Error::Journal { path: path.to_owned(), reason: reason.to_string() }
-}
 
 pub(super) fn damaged(told: &str) -> String {
     format!("the file is damaged ({told}): keep it, and go on with a copy that is not")

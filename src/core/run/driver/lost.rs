@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{Driver, Shared};
 use crate::core::error::Result;
-use crate::core::journal::Row;
+use crate::core::journal::{Row, State};
 use crate::core::model::BatchKey;
 use crate::core::run::intake::Prepared;
 use crate::core::run::look::{self, Verdict};
@@ -66,7 +66,13 @@ impl Driver {
                     self.shared.blocking(move |shared| shared.journal.release(row, None)).await?;
                     self.admit_again(row, prepared).await?;
                 }
-                Verdict::Undecided if settled => self.give_up_on(row).await?,
+                Verdict::Undecided if settled => {
+                    if self.moved(row).await? {
+                        self.look_again(row).await?;
+                    } else {
+                        self.give_up_on(row).await?;
+                    }
+                }
                 Verdict::NotYet if settled && idle && now - lost.since > PATIENCE => {
                     self.give_up_on(row).await?;
                 }
@@ -83,6 +89,19 @@ impl Driver {
         let settled =
             self.lost.values().map(|lost| self.settled(lost)).filter(|at| *at > now).min();
         Some(look::next(now, pause, settled))
+    }
+
+    /// Whether it is not open any more: who sent it lived, or another run looked for it, too.
+    async fn moved(&self, row: Row) -> Result<bool> {
+        let intent = self.shared.blocking(move |shared| shared.journal.intent(row)).await?;
+        let open = |state| matches!(state, State::Uploading | State::Lost | State::Unknown);
+        Ok(intent.is_some_and(|intent| !open(intent.state)))
+    }
+
+    async fn look_again(&mut self, row: Row) -> Result<()> {
+        let prepared = self.lost.remove(&row).map_or_else(Vec::new, |lost| lost.prepared);
+        self.known.remove(&row);
+        self.look_at(row, prepared).await
     }
 
     async fn give_up_on(&mut self, row: Row) -> Result<()> {
