@@ -160,6 +160,23 @@ def test_runs_that_share_a_journal_share_the_limit(
     assert min(gaps(asked)) >= SPACING - TOLERANCE
 
 
+def test_a_fork_shares_it(
+    shared: str,
+    extracta_emulator: Emulator,
+    extraction_id: str,
+    batch_id: str,
+    start: Callable[..., subprocess.Popen[str]],
+    end: Callable[..., str],
+) -> None:
+    url, key = extracta_emulator.base_url, extracta_emulator.api_key
+    said = end(start("paced_fork.py", url, key, shared, SPACING, extraction_id, batch_id))
+    assert said == "[0, 0, 0]\n"
+    requests = extracta_emulator.requests()
+    asked = [request for request in requests if request.endpoint == "getBatchResults"]
+    assert len(asked) == 1 + 4 * 3
+    assert min(gaps(asked)) >= SPACING - TOLERANCE
+
+
 def test_clients_of_one_process_share_it_too(
     connect: Callable[..., Face], limiter: Any, extracta_emulator: Emulator, extraction_id: str,
     batch_id: str,
