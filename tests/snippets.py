@@ -5,6 +5,7 @@ A program stands alone, unless it is marked in the page, in a comment right abov
     <!-- snippet: continues -->                 it begins with the program above it
     <!-- snippet: run by tests/test_x.py -->    that test runs it
     <!-- snippet: not run: REASON -->           it cannot run here; it is checked for types only
+    <!-- snippet: elsewhere: DIR/test_x.py -->  that test runs it, with packages that are not here
 
 A ```text block right behind a program is what it prints.
 """
@@ -22,7 +23,9 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^(?P<indent> *)```(?P<word>[\w+-]*)(?P<rest>[^`\n]*)$")
-MARKER = re.compile(r"^ *<!-- snippet: (continues|run by (\S+)|not run: (.+)) -->$")
+MARKER = re.compile(
+    r"^ *<!-- snippet: (continues|run by (\S+)|not run: (.+)|elsewhere: (\S+)) -->$"
+)
 WORDS = {"", "console", "diff", "html", "ini", "json", "mermaid", "python", "sh", "sql", "text",
          "toml", "yaml"}  # fmt: skip
 PLACE = '"<extraction id>"'  # stands for the id of a template, which the reader puts in
@@ -106,6 +109,10 @@ def snippets(page: Path) -> Iterator[Snippet]:
         if word == "python":
             marker = MARKER.match(above)
             assert marker or "snippet:" not in above, f"{page.name}: {above}"
+            if marker and marker[4]:
+                ELSEWHERE.append((page.name, marker[4]))
+                last = ""
+                continue
             if marker and marker[1] == "continues":
                 text = f"{found[-1].code}\n{text}"
             number = f"{name}_{len(found) + 1}"
@@ -118,4 +125,5 @@ def snippets(page: Path) -> Iterator[Snippet]:
     yield from found
 
 
+ELSEWHERE: list[tuple[str, str]] = []  # pages, and the tests that run programs of theirs
 SNIPPETS = [snippet for page in PAGES for snippet in snippets(page)]

@@ -16,7 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from snippets import MARKER, PAGES, PLACE, ROOT, SNIPPETS, WORDS, Snippet, blocks, snippets
+from snippets import (
+    ELSEWHERE,
+    MARKER,
+    PAGES,
+    PLACE,
+    ROOT,
+    SNIPPETS,
+    WORDS,
+    Snippet,
+    blocks,
+    snippets,
+)
 
 from extracta_rs import Client, _cli, templates
 from extracta_rs.testing import Emulator, Request
@@ -41,6 +52,8 @@ def test_few_are_excepted_and_the_named_tests_run_those() -> None:
         if snippet.run_by:
             page = snippet.name.rpartition("_")[0].removeprefix("docs_").replace("_", "-")
             assert f"{page}.md" in (ROOT / snippet.run_by).read_text(encoding="utf-8")
+    for page, test in ELSEWHERE:
+        assert page in (ROOT / test).read_text(encoding="utf-8")
 
 
 @pytest.fixture

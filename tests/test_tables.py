@@ -21,8 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from extracta_rs import BatchResults, Client, FileResult, Journal, sign, tables, unwrap
-from extracta_rs.tables import _rows
+from extracta_rs import BatchResults, Client, FileResult, Journal, _core, sign, tables, unwrap
+from extracta_rs.tables import _files
 from extracta_rs.testing import Emulator
 
 LEADING = ["file_id", "file_name", "status", "error", "batch_id", "extraction_id"]
@@ -222,7 +222,7 @@ KINDS = {
 @pytest.mark.parametrize("portion", [1, 5000])
 @pytest.mark.parametrize("case", KINDS)
 def test_a_column_has_one_kind(case: str, portion: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_rows, "PORTION", portion)
+    monkeypatch.setattr(_files, "PORTION", portion)
     values, kind, expected = KINDS[case]
     assert column(xs(*values)) == (kind, expected)
 
@@ -281,7 +281,7 @@ def random_value(chance: random.Random, depth: int = 0) -> Any:
 @pytest.mark.parametrize("seed", range(60))
 def test_whatever_is_in_files_makes_a_table(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     chance = random.Random(seed)
-    monkeypatch.setattr(_rows, "PORTION", chance.choice([1, 2, 7]))
+    monkeypatch.setattr(_files, "PORTION", chance.choice([1, 2, 7]))
     files = [
         {"fileName": f"{number}", "result": random_value(chance)}
         for number in range(chance.randrange(20))
@@ -317,7 +317,7 @@ def rows_of_csv(source: Any, **options: Any) -> list[list[str]]:
 
 
 def test_csv_quotes_and_pads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_rows, "PORTION", 1)
+    monkeypatch.setattr(_files, "PORTION", 1)
     results = batch(
         file("a", x='say "hi",\r\nü', y=None), file("b", y=["a", 1.5, None], z=True, n=1e21),
         file("c", x="x" * 200_000),
@@ -471,11 +471,51 @@ def test_what_is_no_result_is_told() -> None:
         tables.to_records("out.csv")  # type: ignore[arg-type]
 
 
-def test_arrow_goes_to_others_without_a_copy() -> None:
+def test_arrow_goes_to_others_through_the_c_data_interface() -> None:
     results = xs(1, 2)
     frame: pl.DataFrame = pl.DataFrame(results)
     assert frame["x"].to_list() == [1, 2]
     assert pa.table(results).equals(results.to_arrow())
+    made = _core.Table(results, True, None, ()).arrow()
+    assert pa.schema(made) == results.to_arrow().schema
+    asked = pa.schema(made).set(6, pa.field("x", pa.float64()))
+    assert pa.table(results, schema=asked).schema == asked
+    reader = pa.RecordBatchReader.from_stream(made)
+    del made, results
+    assert [batch["x"].to_pylist() for batch in reader] == [[1, 2]]
+
+
+def test_edited_results_are_tables_too() -> None:
+    results = xs(1, "a")
+    results.files[0].result["x"] = ("b", {"c": 2**70})
+    results.files[0].result["y\0"] = True
+    assert column(results) == ("string", ['["b",{"c":1180591620717411303424}]', "a"])
+    assert column(results, "y\ufffd") == ("bool", [True, None])
+    assert column(xs([{"\0": 1}])) == ("list<item: string>", [['{"\\u0000":1}']])
+
+
+class Whole(int):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "told"),
+    [
+        (object(), TypeError, "value that is not JSON: object"),
+        ({1: 2}, TypeError, "key that is no string: int"),
+        ([{1: 2}], TypeError, "key that is no string: int"),
+        (deep(20_000, "list"), ValueError, "deeper than 10000 levels"),
+    ],
+)
+def test_what_is_not_json_is_told(value: Any, error: type[Exception], told: str) -> None:
+    for make in (
+        tables.to_arrow,
+        tables.to_pandas,
+        lambda source: tables.to_csv(source, os.devnull),
+    ):
+        with pytest.raises(error, match=told):
+            make(xs(value))
+    assert column(xs(Whole(3)))[0] == "int64"
 
 
 def test_pandas_keeps_whole_numbers_and_the_lists_themselves() -> None:
@@ -534,8 +574,7 @@ def test_many_batches_of_a_real_run_make_one_file(emulator: Emulator, tmp_path: 
     ("call", "module", "extra"),
     [
         ("to_pandas", "pandas", "pandas"), ("to_polars", "polars", "polars"),
-        ("to_polars", "pyarrow", "polars"), ("to_arrow", "pyarrow", "arrow"),
-        ("to_parquet", "pyarrow", "arrow"),
+        ("to_arrow", "pyarrow", "arrow"), ("to_parquet", "pyarrow", "arrow"),
     ],
 )  # fmt: skip
 def test_a_missing_extra_is_told_before_anything_is_read(
@@ -550,6 +589,16 @@ def test_a_missing_extra_is_told_before_anything_is_read(
     with pytest.raises(ImportError, match=rf'needs {module}: pip install "extracta_rs\[{extra}\]"'):
         getattr(tables, call)(results(), *arguments)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_polars_and_pandas_need_no_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pyarrow"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    results = xs([{"a": 1.5}], None)
+    assert results.to_polars()["x"].to_list() == [[{"a": 1.5}], None]
+    frame: pl.DataFrame = pl.DataFrame(results)
+    assert frame.equals(results.to_polars())
+    assert results.to_pandas()["x"].tolist() == [[{"a": 1.5}], None]
 
 
 def test_csv_and_json_lines_need_no_extra() -> None:

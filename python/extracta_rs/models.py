@@ -13,7 +13,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias, TypeVar
 
 from . import _core
-from ._core import FileResult
+from ._core import Answer, FileResult
 from .exceptions import BatchFailedError
 from .tables._methods import Tabular
 
@@ -151,6 +151,9 @@ class UploadedFile:
 class BatchResults(Tabular):
     """The results of a batch, as far as they are there. Iterates over its files.
 
+    A file's `result` becomes Python's objects when it, or `to_dict()`, is first asked for; until
+    then it is the bytes that the service sent.
+
     Attributes:
         batch: which batch this is.
         status: the status at the top of the answer; the vendor may leave it out: None.
@@ -162,25 +165,27 @@ class BatchResults(Tabular):
     status: str | None
     finished: bool
     files: list[FileResult]
-    _data: dict[str, Any] = field(repr=False)
+    _answer: Answer = field(repr=False)
 
     @classmethod
     def _load(
         cls,
-        data: dict[str, Any],
+        answer: Answer | dict[str, Any],
         finished: bool,
         extraction_id: str | None,
         classification_id: str | None,
         batch_id: str,
     ) -> Self:
+        if isinstance(answer, dict):
+            answer = Answer(answer)
         return cls(
             batch=BatchRef(
                 extraction_id=extraction_id, classification_id=classification_id, batch_id=batch_id
             ),
-            status=_text(data.get("status")),
+            status=answer.status,
             finished=finished,
-            files=[FileResult(file) for file in _mappings(data.get("files"))],
-            _data=data,
+            files=answer.files(),
+            _answer=answer,
         )
 
     @property
@@ -256,7 +261,7 @@ class BatchResults(Tabular):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the vendor's JSON of the whole answer, untouched."""
-        return self._data
+        return self._answer.to_dict()
 
     def _repr_html_(self) -> str:
         from ._html import results
@@ -331,7 +336,7 @@ class RunResults(BatchResults):
     @classmethod
     def _load(  # type: ignore[override]  # private, with what only a run knows
         cls,
-        data: dict[str, Any],
+        answer: Answer | dict[str, Any],
         finished: bool,
         extraction_id: str | None,
         classification_id: str | None,
@@ -339,7 +344,7 @@ class RunResults(BatchResults):
         documents: list[tuple[str, str, int, str | None]],
         from_journal: bool,
     ) -> Self:
-        plain = BatchResults._load(data, finished, extraction_id, classification_id, batch_id)
+        plain = BatchResults._load(answer, finished, extraction_id, classification_id, batch_id)
         return cls(
             batch=plain.batch,
             status=plain.status,
@@ -347,7 +352,7 @@ class RunResults(BatchResults):
             files=plain.files,
             documents=[RunDocument(*document) for document in documents],
             from_journal=from_journal,
-            _data=data,
+            _answer=plain._answer,
         )
 
     def document_of(self, file: FileResult) -> RunDocument | None:

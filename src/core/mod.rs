@@ -21,5 +21,6 @@ pub mod retry;
 #[cfg(feature = "journal")]
 pub mod run;
 pub mod stats;
+pub mod table;
 pub mod upload;
 pub mod webhook;

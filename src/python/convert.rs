@@ -10,7 +10,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString};
 
-use super::memory::{Memory, NONE};
+use super::memory::{Memory, NONE, string};
 use crate::core::javascript::{Event, Reader};
 
 /// Other threads of Python may run each time that so many bytes were read: 10 MB take 40 ms.
@@ -18,6 +18,9 @@ const PAUSE: usize = 256 * 1024;
 
 /// Builds the value of a JSON text; `ValueError` where it is none.
 pub(super) fn json_to_python<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    if text.first() == Some(&b'"') {
+        return lone_string(py, text);
+    }
     let mut builder = Builder {
         py,
         reader: Reader::new(text),
@@ -40,6 +43,21 @@ pub(super) fn json_to_python<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Boun
             return builder.finish();
         }
     }
+}
+
+/// A text that is one string needs no memory of what came before.
+fn lone_string<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    let mut reader = Reader::new(text);
+    match (reader.next_event(), reader.next_event()) {
+        (Ok(Some(Event::String(text))), Ok(None)) => Ok(string(py, text)?.into_any()),
+        (Err(error), _) | (_, Err(error)) => Err(PyValueError::new_err(error.to_string())),
+        _ => Err(PyValueError::new_err("the JSON ends early")),
+    }
+}
+
+/// Builds the dict of a JSON object.
+pub(super) fn json_to_dict<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyDict>> {
+    Ok(json_to_python(py, text)?.cast_into()?)
 }
 
 /// Of how many members objects are made as copies of the last one that had the same names: smaller

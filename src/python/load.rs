@@ -5,6 +5,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{IntoPyDict as _, PyDict};
 use pyo3::{PyTypeInfo as _, import_exception};
 
+use super::answer::Answer;
 use super::convert::json_to_python;
 use crate::core::error::Unfinished;
 use crate::core::model::{BatchAnswer, BatchKey, Kind, Target, UploadAnswer};
@@ -22,7 +23,7 @@ pub(super) fn dict<'py>(py: Python<'py>, json: &[u8]) -> PyResult<Bound<'py, PyD
 pub(super) fn results(py: Python<'_>, answer: &BatchAnswer) -> PyResult<Py<PyAny>> {
     let (extraction_id, classification_id) = ids(&answer.key.target);
     let arguments = (
-        dict(py, &answer.json)?,
+        Answer::unread(py, answer)?,
         answer.finished,
         extraction_id,
         classification_id,
@@ -64,7 +65,7 @@ pub(super) fn run_results(
         .map(|document| (document.name, document.sha256, document.size, document.path))
         .collect();
     let arguments = (
-        dict(py, &answer.json)?,
+        Answer::unread(py, &answer)?,
         answer.finished,
         extraction_id,
         classification_id,

@@ -5,6 +5,7 @@
 
 use pyo3::prelude::*;
 
+mod answer;
 mod arguments;
 mod awaited;
 mod base;
@@ -24,6 +25,7 @@ mod handing;
 mod hooks;
 mod journal;
 mod landing;
+mod later;
 mod limiter;
 mod load;
 mod log;
@@ -32,6 +34,7 @@ mod observer;
 mod progress;
 mod runtime;
 mod stats;
+mod table;
 mod trace;
 mod unwrapped;
 mod waiting;
@@ -48,12 +51,15 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(waiting::batch_token, module)?)?;
     module.add_function(wrap_pyfunction!(waiting::read_batch_token, module)?)?;
     module.add_function(wrap_pyfunction!(arguments::check_wait, module)?)?;
+    module.add_class::<answer::Answer>()?;
     module.add_class::<file::FileResult>()?;
     engine::register(module)?;
     webhook::register(module)?;
     unwrapped::register(module)?;
     module.add_function(wrap_pyfunction!(explain::explain_signature, module)?)?;
     journal::register(module)?;
+    module.add_class::<table::Table>()?;
+    module.add_class::<table::ArrowTable>()?;
     #[cfg(feature = "emulator")]
     emulator::register(module)?;
     Ok(())

@@ -3,6 +3,7 @@
 // A helper of a test may fail like a test: by a panic.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod answers;
 mod decisions;
 #[cfg(feature = "emulator")]
 mod emulator;
@@ -21,5 +22,6 @@ mod lost;
 mod observe;
 mod pace;
 mod seeds;
+mod table;
 mod v8;
 mod webhook;

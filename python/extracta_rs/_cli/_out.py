@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from .. import BatchResults, FileResult
-    from ..tables._rows import Source
+    from ..tables import Source
 
 WRITERS: dict[str, Callable[..., int]] = {
     ".csv": tables.to_csv,

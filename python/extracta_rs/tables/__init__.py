@@ -13,19 +13,21 @@ Each function takes the results of one batch or an iterable of them, as `wait_ma
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ._rows import Rows
+from .._core import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import pandas  # type: ignore[import-not-found, import-untyped, unused-ignore]
     import polars  # type: ignore[import-not-found, import-untyped, unused-ignore]
     import pyarrow  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
+    from ..models import BatchResults, FileResult
     from ._files import Target
-    from ._rows import Source
+
+    Source: TypeAlias = BatchResults | Iterable[BatchResults | FileResult]
 
 __all__ = ["to_arrow", "to_csv", "to_jsonl", "to_pandas", "to_parquet", "to_polars", "to_records"]
 
@@ -48,10 +50,7 @@ def to_records(
         columns: names that come first, in this order, also where no file has them; the others
             follow as they are met.
     """
-    rows = Rows(flatten, explode, columns)
-    made = list(rows.of(source))
-    names = rows.columns()
-    return [{name: row.get(name) for name in names} for row in made]
+    return Table(source, flatten, explode, columns).records()
 
 
 def to_arrow(
@@ -74,11 +73,11 @@ def to_arrow(
     Raises:
         ImportError: pyarrow is not installed.
     """
-    from ._frames import arrow, gathered, needed
+    from ._frames import needed
 
-    needed("pyarrow", "arrow")
-    rows = Rows(flatten, explode, columns)
-    return arrow(gathered(rows, rows.of(source)))
+    pa = needed("pyarrow", "arrow")
+    made: pyarrow.Table = pa.table(Table(source, flatten, explode, columns).arrow())
+    return made
 
 
 def to_pandas(
@@ -103,11 +102,10 @@ def to_pandas(
     Raises:
         ImportError: pandas is not installed.
     """
-    from ._frames import gathered, needed, pandas_frame
+    from ._frames import needed, pandas_frame
 
     needed("pandas", "pandas")
-    rows = Rows(flatten, explode, columns)
-    return pandas_frame(gathered(rows, rows.of(source)))
+    return pandas_frame(Table(source, flatten, explode, columns))
 
 
 def to_polars(
@@ -117,7 +115,7 @@ def to_polars(
     explode: str | None = None,
     columns: Sequence[str] = (),
 ) -> polars.DataFrame:
-    """Return a Polars frame. Needs the extra `polars`, which has pyarrow with it.
+    """Return a Polars frame. Needs the extra `polars`, but no pyarrow.
 
     Args:
         source: the results of a batch, an iterable of them, or an iterable of files.
@@ -126,14 +124,13 @@ def to_polars(
         columns: as in `to_records`.
 
     Raises:
-        ImportError: Polars or pyarrow is not installed.
+        ImportError: Polars is not installed.
     """
-    from ._frames import gathered, needed, polars_frame
+    from ._frames import needed
 
-    needed("polars", "polars")
-    needed("pyarrow", "polars")
-    rows = Rows(flatten, explode, columns)
-    return polars_frame(gathered(rows, rows.of(source)))
+    pl = needed("polars", "polars")
+    made: polars.DataFrame = pl.DataFrame(Table(source, flatten, explode, columns).arrow())
+    return made
 
 
 def to_csv(
@@ -165,8 +162,7 @@ def to_csv(
     """
     from ._files import write_csv
 
-    rows = Rows(flatten, explode, columns)
-    return write_csv(rows, rows.of(source), target, excel)
+    return write_csv(Table(source, flatten, explode, columns), target, excel)
 
 
 def to_jsonl(
@@ -191,7 +187,7 @@ def to_jsonl(
     """
     from ._files import write_jsonl
 
-    return write_jsonl(Rows(flatten, explode, ()).of(source), target)
+    return write_jsonl(Table(source, flatten, explode, ()), target)
 
 
 def to_parquet(
@@ -220,5 +216,4 @@ def to_parquet(
     """
     from ._files import write_parquet
 
-    rows = Rows(flatten, explode, columns)
-    return write_parquet(rows, rows.of(source), target)
+    return write_parquet(Table(source, flatten, explode, columns), target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from .._core import Table
 from . import to_arrow, to_csv, to_jsonl, to_pandas, to_parquet, to_polars, to_records
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Tabular:
         """Return a Polars frame (extra `polars`); for the arguments see `BatchResults.to_records`.
 
         Raises:
-            ImportError: Polars or pyarrow is not installed.
+            ImportError: Polars is not installed.
         """
         return to_polars(self._source(), flatten=flatten, explode=explode, columns=columns)
 
@@ -131,7 +132,7 @@ class Tabular:
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Hand the table to what speaks Arrow's C data interface: `polars.DataFrame(results)`."""
-        return self.to_arrow().__arrow_c_stream__(requested_schema)
+        return Table(self._source(), True, None, ()).arrow().__arrow_c_stream__(requested_schema)
 
     def _source(self) -> BatchResults:
         return cast("BatchResults", self)

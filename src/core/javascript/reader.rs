@@ -4,6 +4,8 @@
 //! is not UTF-8 (Node's body parsers put U+FFFD in its place, so other bytes would be signed than
 //! came in) and more than [`MAX_DEPTH`] levels of nesting (V8's `JSON.stringify` gives up, too).
 
+mod skip;
+
 use thiserror::Error;
 
 use super::nesting::{Container, Nesting};
@@ -168,14 +170,14 @@ impl<'a> Reader<'a> {
     /// `member` is the [`spelling`](Self::spelling) of a key that was read before, of any text.
     #[inline]
     pub fn next_is_key(&mut self, member: &str) -> bool {
-        let mut at = self.behind_space(self.at);
         let bytes = self.text.as_bytes();
+        let mut at = scan::behind_space(bytes, self.at);
         match self.state {
             State::FirstKey => {}
             State::AfterValue
                 if bytes.get(at) == Some(&b',') && self.open.last() == Some(Container::Object) =>
             {
-                at = self.behind_space(at + 1);
+                at = scan::behind_space(bytes, at + 1);
             }
             _ => return false,
         }
@@ -195,8 +197,9 @@ impl<'a> Reader<'a> {
         if self.state != State::Value {
             return false;
         }
-        let at = self.behind_space(self.at);
-        let rest = self.text.as_bytes().get(at..).unwrap_or_default();
+        let bytes = self.text.as_bytes();
+        let at = scan::behind_space(bytes, self.at);
+        let rest = bytes.get(at..).unwrap_or_default();
         if !scan::begins(rest, quoted.as_bytes()) {
             return false;
         }
@@ -212,14 +215,6 @@ impl<'a> Reader<'a> {
     #[inline]
     pub fn spelling(&self) -> &'a str {
         self.text.get(self.start..self.at).unwrap_or_default()
-    }
-
-    #[inline]
-    fn behind_space(&self, mut at: usize) -> usize {
-        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.text.as_bytes().get(at) {
-            at += 1;
-        }
-        at
     }
 
     #[inline]
@@ -330,11 +325,10 @@ impl<'a> Reader<'a> {
     }
 
     fn escape(&mut self) -> Result<(), Refusal> {
-        self.at += match self.text.as_bytes().get(self.at + 1..).unwrap_or_default() {
-            [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
-            [b'u', a, b, c, d, ..] if [a, b, c, d].iter().all(|hex| hex.is_ascii_hexdigit()) => 6,
-            _ => return Err(self.error("an escape that JSON does not know")),
-        };
+        match scan::escape(self.text.as_bytes(), self.at) {
+            Some(length) => self.at += length,
+            None => return Err(self.error(scan::UNKNOWN_ESCAPE)),
+        }
         Ok(())
     }
 

@@ -34,15 +34,54 @@ fn specials(word: u64) -> u64 {
 }
 
 /// Whether `bytes` begin with the few bytes of `start`; compared eight at a time, the last ones
-/// first, for those differ most often.
+/// first, for those differ most often. A call of `memcmp` takes longer than that.
 #[inline]
 pub(super) fn begins(bytes: &[u8], start: &[u8]) -> bool {
     let Some(head) = bytes.get(..start.len()) else { return false };
-    match (head.last_chunk::<8>(), start.last_chunk::<8>()) {
-        (Some(ours), Some(theirs)) => {
-            ours == theirs && head.as_chunks::<8>().0 == start.as_chunks::<8>().0
+    if let (Some(ours), Some(theirs)) = (head.last_chunk::<8>(), start.last_chunk::<8>()) {
+        let (ours_first, theirs_first) = (head.as_chunks::<8>().0, start.as_chunks::<8>().0);
+        return ours == theirs && ours_first.iter().zip(theirs_first).all(|(a, b)| a == b);
+    }
+    if let (Some(ours), Some(theirs)) = (head.last_chunk::<4>(), start.last_chunk::<4>()) {
+        return ours == theirs && head.first_chunk::<4>() == start.first_chunk::<4>();
+    }
+    head.iter().zip(start).all(|(a, b)| a == b)
+}
+
+/// The position of the first byte at or behind `from` that is no white space.
+#[inline]
+pub(super) fn behind_space(bytes: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(at) {
+        at += 1;
+    }
+    at
+}
+
+/// The position behind the quote that ends the string whose first byte is at `from`; or what is
+/// wrong with it, and where.
+#[inline]
+pub(super) fn string(bytes: &[u8], from: usize) -> Result<usize, (usize, &'static str)> {
+    let mut at = from;
+    loop {
+        at = special(bytes, at);
+        match bytes.get(at) {
+            Some(b'"') => return Ok(at + 1),
+            Some(b'\\') => at += escape(bytes, at).ok_or((at, UNKNOWN_ESCAPE))?,
+            Some(_) => return Err((at, "a control character in a string")),
+            None => return Err((at, "the text ends in a string")),
         }
-        _ => head == start,
+    }
+}
+
+pub(super) const UNKNOWN_ESCAPE: &str = "an escape that JSON does not know";
+
+/// How long the escape at `at` is; `None` where JSON has no such escape.
+pub(super) fn escape(bytes: &[u8], at: usize) -> Option<usize> {
+    match bytes.get(at + 1..).unwrap_or_default() {
+        [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => Some(2),
+        [b'u', a, b, c, d, ..] if [a, b, c, d].iter().all(|hex| hex.is_ascii_hexdigit()) => Some(6),
+        _ => None,
     }
 }
 

@@ -4,12 +4,12 @@
 //! holds a batch open, or speaks for files that carry no status of their own.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use super::BatchKey;
+use super::shape::{FileShape, Shape};
 
 /// The answer to a request for results.
 #[derive(Debug, Clone)]
@@ -22,19 +22,8 @@ pub struct BatchAnswer {
     pub finished: bool,
     /// Statuses in it that are not known here.
     pub unknown_statuses: BTreeSet<String>,
-}
-
-#[derive(Deserialize)]
-struct Shape {
-    status: Option<String>,
-    files: Option<Vec<FileShape>>,
-}
-
-#[derive(Deserialize)]
-struct FileShape {
-    status: Option<String>,
-    result: Option<IgnoredAny>,
-    error: Option<IgnoredAny>,
+    /// What stands where in it.
+    pub shape: Arc<Shape>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,7 +50,7 @@ impl BatchAnswer {
     /// Reads an answer; the error says in words what is wrong with it.
     pub fn parse(key: BatchKey, json: Bytes) -> Result<Self, String> {
         let text = std::str::from_utf8(&json).map_err(|error| format!("not UTF-8: {error}"))?;
-        let shape: Shape = serde_json::from_str(text).map_err(|error| describe(&error))?;
+        let shape = Shape::read(text)?;
         if shape.status.is_none() && shape.files.is_none() {
             return Err("neither `status` nor `files` is in the answer".to_owned());
         }
@@ -71,7 +60,8 @@ impl BatchAnswer {
             .chain(shape.files.iter().flatten().filter_map(|file| file.status.as_ref()));
         let unknown_statuses =
             statuses.filter(|status| state(status) == State::Unknown).cloned().collect();
-        Ok(Self { key, finished: shape.finished(), unknown_statuses, json })
+        let (finished, shape) = (shape.finished(), Arc::new(shape));
+        Ok(Self { key, json, finished, unknown_statuses, shape })
     }
 }
 
@@ -90,15 +80,14 @@ impl BatchAnswer {
     /// The status at the top of the answer, and its files counted, where it shows them.
     #[must_use]
     pub fn summary(&self) -> (Option<String>, Option<Counts>) {
-        // It was read once before.
-        let Ok(shape) = serde_json::from_slice::<Shape>(&self.json) else { return (None, None) };
+        let shape = &*self.shape;
         let top = shape.status.as_deref().map(state);
-        let counts = shape.files.map(|files| Counts {
+        let counts = shape.files.as_ref().map(|files| Counts {
             files: files.len(),
             done: files.iter().filter(|file| file.finished(top)).count(),
             failed: files.iter().filter(|file| file.status.as_deref() == Some("failed")).count(),
         });
-        (shape.status, counts)
+        (shape.status.clone(), counts)
     }
 }
 
@@ -117,7 +106,7 @@ impl FileShape {
     fn finished(&self, top: Option<State>) -> bool {
         match self.status.as_deref().map(state) {
             Some(own) => own == State::Final,
-            None => top == Some(State::Final) || self.result.is_some() || self.error.is_some(),
+            None => top == Some(State::Final) || self.has_outcome(),
         }
     }
 }

@@ -3,8 +3,10 @@
 //! An answer keeps the vendor's bytes; nothing unknown in them is lost or refused.
 
 mod batch;
+mod shape;
 mod target;
 
 pub use batch::{BatchAnswer, Counts, UploadAnswer};
 pub(crate) use batch::{describe, says_final};
+pub use shape::{Field, FileShape, Shape};
 pub use target::{BatchKey, Kind, Target};
