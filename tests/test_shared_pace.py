@@ -40,11 +40,13 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     yield from redis_server(tmp_path_factory.mktemp("redis"))
 
 
-@pytest.fixture(params=["journal", "redis"])
+@pytest.fixture(params=["journal", "redis", "postgres"])
 def shared(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """What keeps a line: the path of a journal, or the URL of a Redis."""
+    """What keeps a line: the path of a journal, the URL of one, or that of a Redis."""
     if request.param == "journal":
         return str(tmp_path / "shared.journal")
+    if request.param == "postgres":
+        return str(request.getfixturevalue("postgres").schema())
     url: str = request.getfixturevalue("redis")
     with Redis.from_url(url) as client:
         client.flushall()
