@@ -177,6 +177,7 @@ def test_a_run_goes_on_when_its_connections_are_cut(
     assert uploaded(extracta_emulator) == everything(folder)
 
 
+@pytest.mark.usefixtures("postgres")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT])
 def test_the_server_is_restarted_in_the_middle_of_a_run(
     seeded: str,
@@ -205,6 +206,7 @@ def test_the_server_is_restarted_in_the_middle_of_a_run(
             assert journal.status()["finished"] == 12
 
 
+@pytest.mark.usefixtures("postgres")
 def test_a_server_that_stays_away_ends_the_run_and_the_next_one_goes_on(
     seeded: str, extracta_client: Client, extracta_emulator: Emulator, folder: Path
 ) -> None:
