@@ -17,7 +17,7 @@ SCRIPT = Path(__file__).parent.parent / "benches" / "celery_kill.py"
 @pytest.mark.skipif(sys.platform != "linux", reason="the children of a pool are found in /proc")
 def test_each_document_is_uploaded_and_stored_once_whatever_is_killed(tmp_path: Path) -> None:
     for _url in redis_server(tmp_path):  # to skip or fail where there is none
-        command = [sys.executable, str(SCRIPT), "--documents", "100", "--pause", "0.8", "--json"]
+        command = [sys.executable, str(SCRIPT), "--documents", "100", "--pause", "1.5", "--json"]
         ran = subprocess.run(command, capture_output=True, text=True, timeout=240)
     found = json.loads(ran.stdout)
     assert found["problems"] == []

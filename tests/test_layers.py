@@ -51,7 +51,7 @@ SHARED_WITH_THE_EMULATOR = {"core::error", "core::javascript", "core::model", "c
 PYTHON_RINGS = {
     "_core": 0,
     "exceptions": 0,
-    "tables": 0,
+    "tables": 0.2,
     "templates": 0,
     "_html": 0,
     "_bar": 0,

@@ -40,11 +40,13 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     yield from redis_server(tmp_path_factory.mktemp("redis"))
 
 
-@pytest.fixture(params=["journal", "redis"])
+@pytest.fixture(params=["journal", "redis", "postgres"])
 def shared(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """What keeps a line: the path of a journal, or the URL of a Redis."""
+    """What keeps a line: the path of a journal, the URL of one, or that of a Redis."""
     if request.param == "journal":
         return str(tmp_path / "shared.journal")
+    if request.param == "postgres":
+        return str(request.getfixturevalue("postgres").schema())
     url: str = request.getfixturevalue("redis")
     with Redis.from_url(url) as client:
         client.flushall()
@@ -157,6 +159,23 @@ def test_runs_that_share_a_journal_share_the_limit(
         assert [end(run) for run in runs] == ["4\n", "4\n"]
         asked = [each for each in emulator.requests() if each.endpoint == "getBatchResults"]
     assert len(asked) >= 8
+    assert min(gaps(asked)) >= SPACING - TOLERANCE
+
+
+def test_a_fork_shares_it(
+    shared: str,
+    extracta_emulator: Emulator,
+    extraction_id: str,
+    batch_id: str,
+    start: Callable[..., subprocess.Popen[str]],
+    end: Callable[..., str],
+) -> None:
+    url, key = extracta_emulator.base_url, extracta_emulator.api_key
+    said = end(start("paced_fork.py", url, key, shared, SPACING, extraction_id, batch_id))
+    assert said == "[0, 0, 0]\n"
+    requests = extracta_emulator.requests()
+    asked = [request for request in requests if request.endpoint == "getBatchResults"]
+    assert len(asked) == 1 + 4 * 3
     assert min(gaps(asked)) >= SPACING - TOLERANCE
 
 

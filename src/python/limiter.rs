@@ -2,6 +2,7 @@
 //!
 //! It may block, so it is called on a thread for that.
 
+use std::future::pending;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -32,9 +33,19 @@ impl Shared for Limiter {
                 let object = object?.into_bound(py);
                 Some(called(&object, &line, least, step).map_err(|error| shown(py, &error)))
             });
-            called.flatten().unwrap_or_else(|| Err("the interpreter is shutting down".to_owned()))
+            called.flatten()
         });
-        async move { called.await.unwrap_or_else(|_| Err("it broke".to_owned())) }.boxed()
+        async move {
+            match called.await {
+                Ok(Some(told)) => told,
+                Err(error) if error.is_panic() => {
+                    Err("internal error: please report it".to_owned())
+                }
+                // The process is ending: nobody waits for this any more.
+                Ok(None) | Err(_) => pending().await,
+            }
+        }
+        .boxed()
     }
 }
 

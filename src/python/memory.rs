@@ -30,21 +30,6 @@ pub(super) struct Key {
     pub(super) next: usize,
     /// Where the first key of an object that stands under this one may be.
     inner: usize,
-    seen: Seen,
-}
-
-/// Where the last value of a key is, and the form of the last object under it; of one text alone.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Seen {
-    text: u64,
-    value: usize,
-    form: usize,
-}
-
-impl Seen {
-    fn nothing(text: u64) -> Self {
-        Self { text, value: NONE, form: NONE }
-    }
 }
 
 /// The place of no key.
@@ -54,10 +39,6 @@ struct Keys {
     slots: Vec<Option<Key>>,
     /// The first key of the objects that stand under no key.
     outermost: usize,
-    /// The form of the last one of these.
-    outermost_seen: Seen,
-    /// The number of the last text that was read.
-    text: u64,
 }
 
 /// The keys of earlier texts; none while another thread reads one.
@@ -68,12 +49,11 @@ type Known<'py, 'a> = Option<(&'a str, Bound<'py, PyString>)>;
 pub(super) struct Memory<'py, 'a> {
     py: Python<'py>,
     keys: Keys,
-    remembers: bool,
-    /// The last values of keys, spelt with their quotes, where those were short strings.
-    values: Vec<(&'a str, Bound<'py, PyString>)>,
+    /// The last value of each key, spelt with its quotes, where that was a short string.
+    values: Vec<Known<'py, 'a>>,
     strings: Vec<Known<'py, 'a>>,
-    /// The last objects of many members under keys.
-    forms: Vec<Form<'py>>,
+    /// The last object of many members under each key.
+    forms: Vec<Option<Form<'py>>>,
 }
 
 /// An object with its names in order.
@@ -85,49 +65,18 @@ pub(super) struct Form<'py> {
 impl<'py, 'a> Memory<'py, 'a> {
     pub(super) fn new(py: Python<'py>, text_len: usize) -> Self {
         let earlier = EARLIER.try_lock().ok().and_then(|mut earlier| earlier.take());
-        let mut keys = earlier.unwrap_or_else(|| {
+        let keys = earlier.unwrap_or_else(|| {
             let mut slots = Vec::new();
             slots.resize_with(KEYS, || None);
-            Keys { slots, outermost: NONE, outermost_seen: Seen::nothing(0), text: 0 }
+            Keys { slots, outermost: NONE }
         });
-        keys.text += 1;
         let (mut values, mut strings) = (Vec::new(), Vec::new());
         if text_len >= SMALL {
-            values = Vec::with_capacity(32);
-        }
-        if text_len >= 4 * SMALL {
+            values = vec![const { None }; KEYS];
             strings = vec![const { None }; (text_len / 32).next_power_of_two().min(STRINGS)];
         }
-        let (forms, remembers) = (Vec::new(), text_len >= SMALL);
-        Self { py, keys, remembers, values, strings, forms }
-    }
-
-    /// Whether anything but keys is remembered.
-    #[inline]
-    fn remembers(&self) -> bool {
-        self.remembers
-    }
-
-    /// What was seen under the key at `place` in this text.
-    #[inline]
-    fn seen(&self, place: usize) -> Option<&Seen> {
-        let seen = if place == NONE { &self.keys.outermost_seen } else { &self.key(place)?.seen };
-        (seen.text == self.keys.text).then_some(seen)
-    }
-
-    /// The same, for changing it.
-    #[inline]
-    fn seen_mut(&mut self, place: usize) -> Option<&mut Seen> {
-        let text = self.keys.text;
-        let seen = if place == NONE {
-            &mut self.keys.outermost_seen
-        } else {
-            &mut self.keys.slots.get_mut(place)?.as_mut()?.seen
-        };
-        if seen.text != text {
-            *seen = Seen::nothing(text);
-        }
-        Some(seen)
+        let forms = Vec::new();
+        Self { py, keys, values, strings, forms }
     }
 
     #[inline]
@@ -138,23 +87,7 @@ impl<'py, 'a> Memory<'py, 'a> {
     /// The last value of the key at `place`.
     #[inline]
     pub(super) fn value(&self, place: usize) -> Option<&(&'a str, Bound<'py, PyString>)> {
-        self.values.get(self.seen(place)?.value)
-    }
-
-    /// Remembers the last value of the key at `place`.
-    #[inline]
-    fn expect_value(&mut self, place: usize, quoted: &'a str, value: &Bound<'py, PyString>) {
-        let free = self.values.len();
-        let Some(seen) = self.seen_mut(place).filter(|_| place != NONE) else { return };
-        if seen.value == NONE && free < KEYS {
-            seen.value = free;
-            self.values.push((quoted, value.clone()));
-            return;
-        }
-        let at = seen.value;
-        if let Some(slot) = self.values.get_mut(at) {
-            *slot = (quoted, value.clone());
-        }
+        self.values.get(place)?.as_ref()
     }
 
     /// An empty dict, or a copy of one that has just these names: it has room for all of them.
@@ -163,8 +96,8 @@ impl<'py, 'a> Memory<'py, 'a> {
         under: usize,
         names: &[Bound<'py, PyString>],
     ) -> PyResult<Bound<'py, PyDict>> {
-        match self.seen(under).and_then(|seen| self.forms.get(seen.form)) {
-            Some(form)
+        match self.forms.get(under.min(KEYS)) {
+            Some(Some(form))
                 if form.names.len() == names.len()
                     && form.names.iter().zip(names).all(|(ours, theirs)| ours.is(theirs)) =>
             {
@@ -181,20 +114,14 @@ impl<'py, 'a> Memory<'py, 'a> {
         names: &[Bound<'py, PyString>],
         dict: &Bound<'py, PyDict>,
     ) {
-        let free = self.forms.len();
-        if !self.remembers() {
+        if self.values.is_empty() {
             return;
         }
-        let Some(seen) = self.seen_mut(under) else { return };
-        let made = Form { names: names.to_vec(), dict: dict.clone() };
-        if seen.form == NONE && free < KEYS {
-            seen.form = free;
-            self.forms.push(made);
-            return;
+        if self.forms.is_empty() {
+            self.forms.resize_with(KEYS + 1, || None);
         }
-        let at = seen.form;
-        if let Some(slot) = self.forms.get_mut(at) {
-            *slot = made;
+        if let Some(slot) = self.forms.get_mut(under.min(KEYS)) {
+            *slot = Some(Form { names: names.to_vec(), dict: dict.clone() });
         }
     }
 
@@ -234,8 +161,10 @@ impl<'py, 'a> Memory<'py, 'a> {
         }
         let name = string(self.py, text)?;
         let kept = name.clone().unbind();
-        let seen = Seen::nothing(0);
-        *slot = Some(Key { member: member.into(), name: kept, next: NONE, inner: NONE, seen });
+        *slot = Some(Key { member: member.into(), name: kept, next: NONE, inner: NONE });
+        if let Some(value) = self.values.get_mut(place) {
+            *value = None;
+        }
         Ok((place, name))
     }
 
@@ -247,18 +176,17 @@ impl<'py, 'a> Memory<'py, 'a> {
         text: Text<'a>,
         quoted: &'a str,
     ) -> PyResult<Bound<'py, PyString>> {
-        let plain = text.plain().filter(|plain| plain.len() <= SHORT && self.remembers());
+        let plain = text.plain().filter(|plain| plain.len() <= SHORT && !self.strings.is_empty());
         let Some(plain) = plain else { return string(self.py, text) };
         let found = self.short(plain);
-        self.expect_value(place, quoted, &found);
+        if let Some(value) = self.values.get_mut(place) {
+            *value = Some((quoted, found.clone()));
+        }
         Ok(found)
     }
 
     #[inline]
     fn short(&mut self, plain: &'a str) -> Bound<'py, PyString> {
-        if self.strings.is_empty() {
-            return PyString::new(self.py, plain);
-        }
         let place = usize::from(hash(plain.as_bytes())) & (self.strings.len() - 1);
         match self.strings.get_mut(place) {
             Some(Some((known, string))) if *known == plain => string.clone(),
@@ -275,8 +203,7 @@ impl<'py, 'a> Memory<'py, 'a> {
 
 impl Drop for Memory<'_, '_> {
     fn drop(&mut self) {
-        let (slots, outermost_seen) = (Vec::new(), Seen::nothing(0));
-        let none = Keys { slots, outermost: NONE, outermost_seen, text: 0 };
+        let none = Keys { slots: Vec::new(), outermost: NONE };
         let keys = std::mem::replace(&mut self.keys, none);
         let before = EARLIER.try_lock().ok().and_then(|mut earlier| earlier.replace(keys));
         // Not while the lock is held: Python's objects go with it.

@@ -209,7 +209,7 @@ async fn gates_in_one_line_take_turns() {
         let times = task.await.unwrap();
         // Each has one in four.
         for pair in times.windows(2) {
-            let apart = (pair[1] - pair[0]).as_secs_f64() / 2.1;
+            let apart = pair[1].abs_diff(pair[0]).as_secs_f64() / 2.1;
             assert!((3.0..5.5).contains(&apart), "{times:?}");
         }
         all.extend(times);
@@ -217,7 +217,7 @@ async fn gates_in_one_line_take_turns() {
     all.sort();
     for pair in all.windows(2) {
         // Counted from the answer, which takes 0.1 s.
-        assert_about(pair[1] - pair[0], SPACING + Duration::from_millis(100));
+        assert_about(pair[1].abs_diff(pair[0]), SPACING + Duration::from_millis(100));
     }
 }
 

@@ -9,7 +9,7 @@ from celery import chain
 
 from .._shared import Seconds, seconds
 from .._sync import Client
-from ._work import Kind, Work
+from ._work import Work
 
 if TYPE_CHECKING:
     import os
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .._limiter import Limiter
     from ..journal import Journal
-    from ..models import BatchResults
+    from ..models import BatchResults, Kind
     from ..webhooks import Body, Header, Secret
 
 __all__ = ["Tasks"]
@@ -45,7 +45,8 @@ class Tasks:
             nothing the second time: have it insert by batch and `file_id`. One that also answers
             `token in store` spares requests.
         journal: what the workers know uploads from: the path of a journal on a disk that they
-            share, a `Journal`, or None, see the page "In Celery" for what that costs.
+            share, the URL of one in PostgreSQL, a `Journal`, or None: see the page "In Celery" for
+            what that costs.
         client: makes the client, once in each worker process, given the limiter that they share;
             by default `lambda limiter: Client(limiter=limiter)`. The limiter is a `RedisLimiter`
             where the broker or the result backend has a plain "redis://" URL, else the journal.

@@ -6,7 +6,7 @@ import os
 import re
 import time
 from collections.abc import Container
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from celery.utils.time import get_exponential_backoff_interval
 
@@ -32,12 +32,8 @@ if TYPE_CHECKING:
     from celery import Celery, Task
 
     from .._limiter import Limiter
-    from ..models import BatchResults
+    from ..models import BatchResults, Kind
     from ..webhooks import Body, Header, Secret
-
-    AnyTask: TypeAlias = Task[..., Any]
-
-Kind: TypeAlias = Literal["extraction", "classification"]
 
 LONGEST_BACKOFF = 300
 # Seconds that an upload may look for an earlier one, beyond those that the service may take to
@@ -76,7 +72,7 @@ class Work:
 
     def upload(
         self,
-        task: AnyTask,
+        task: Task[..., Any],
         resource_id: str,
         paths: str | Sequence[str],
         label: str,
@@ -108,7 +104,7 @@ class Work:
             pause = get_exponential_backoff_interval(2, task.request.retries, LONGEST_BACKOFF, True)
             self._upload_again(task, since, error, pause + 1 if asked is None else asked)
 
-    def check(self, task: AnyTask, token: str, since: float | None) -> None:
+    def check(self, task: Task[..., Any], token: str, since: float | None) -> None:
         """Return where the batch is finished; otherwise put the task back and raise."""
         since = time.time() if since is None else since
         client = self._client.get()
@@ -120,7 +116,7 @@ class Work:
             return
         self._look_again(task, token, since, status.retry_after)
 
-    def collect(self, task: AnyTask, token: str, since: float | None) -> None:
+    def collect(self, task: Task[..., Any], token: str, since: float | None) -> None:
         """Store the results of a batch, once it is finished."""
         if isinstance(self._store, Container) and token in self._store:
             return
@@ -160,7 +156,7 @@ class Work:
                 return RedisLimiter(url)
         return self._open_journal()
 
-    def _is_first(self, task: AnyTask) -> bool:
+    def _is_first(self, task: Task[..., Any]) -> bool:
         """Tell whether no other worker can have had this message, or one before it."""
         request = task.request
         if request.is_eager:
@@ -172,7 +168,7 @@ class Work:
         return str(self._app.connection_for_write().transport_cls)
 
     def _upload_again(
-        self, task: AnyTask, since: float, error: Exception, seconds: float
+        self, task: Task[..., Any], since: float, error: Exception, seconds: float
     ) -> NoReturn:
         late = self._timeout is not None and time.time() - since >= self._timeout
         if late or task.request.is_eager:
@@ -180,7 +176,9 @@ class Work:
         kwargs = {**(task.request.kwargs or {}), "since": since}
         raise task.retry(kwargs=kwargs, exc=error, countdown=self._countdown(seconds))
 
-    def _look_again(self, task: AnyTask, token: str, since: float, seconds: float) -> NoReturn:
+    def _look_again(
+        self, task: Task[..., Any], token: str, since: float, seconds: float
+    ) -> NoReturn:
         waited = time.time() - since
         if self._timeout is not None and waited >= self._timeout:
             raise WaitTimeoutError(

@@ -1,5 +1,6 @@
 //! A journal as what keeps the line of those who share it.
 
+use std::future::pending;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -16,7 +17,11 @@ impl Shared for Journal {
         async move {
             match step.await {
                 Ok(told) => told.map_err(|error| error.to_string()),
-                Err(_) => Err("the process is shutting down".to_owned()),
+                Err(error) if error.is_panic() => {
+                    Err("internal error: please report it".to_owned())
+                }
+                // The process is ending: nobody waits for this any more.
+                Err(_) => pending().await,
             }
         }
         .boxed()

@@ -125,7 +125,11 @@ impl Common {
         });
         let told = match timeout(PATIENCE, asked).await {
             Ok(Ok(told)) => told,
-            Ok(Err(_)) => Err("it broke".to_owned()),
+            Ok(Err(error)) if error.is_panic() => {
+                Err("internal error: please report it".to_owned())
+            }
+            // The process is ending.
+            Ok(Err(_)) => return None,
             Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
         };
         self.found(told)

@@ -2,14 +2,15 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 /// Text as Python and JavaScript have it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Text {
-    /// Nearly all.
-    Plain(Box<str>),
+    /// Nearly all. Shared by the rows of an exploded array, and by objects with the same keys.
+    Plain(Arc<str>),
     /// In WTF-8: a half of a pair has the three bytes that its number would have.
     Halves(Box<[u8]>),
 }

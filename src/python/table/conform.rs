@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
-use super::read;
+use super::read::Values;
 use crate::core::table::Kind;
 
 /// A name, a kind and the values.
@@ -54,7 +54,7 @@ fn conformed<'py>(value: &Bound<'py, PyAny>, kind: &Kind) -> PyResult<Bound<'py,
             Ok(made.into_any())
         }
         _ => {
-            let text = read::value(value)?.into_text();
+            let text = Values::default().read(value)?.into_text();
             Ok(PyString::new(py, &text.lossy()).into_any())
         }
     }

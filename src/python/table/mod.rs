@@ -15,7 +15,7 @@ mod source;
 pub(super) use arrow::ArrowTable;
 
 use crate::core::table::{self, Chunk, Kind, Row, Rows, Value};
-use read::Object;
+use read::{Object, Values};
 use source::Source;
 
 /// Other threads of Python may run each time that so many files were read.
@@ -29,6 +29,7 @@ const HEAVIEST: usize = 1 << 28;
 #[pyclass(module = "extracta_rs._core")]
 pub(super) struct Table {
     source: Source,
+    reader: Values,
     rows: Rows,
     /// Of the column at each place.
     kinds: Vec<Kind>,
@@ -53,7 +54,14 @@ impl Table {
         let explode = explode.map(read::wtf8).transpose()?;
         let columns = columns.try_iter()?.map(|name| read::wtf8(name?.cast()?));
         let rows = Rows::new(flatten, explode, &columns.collect::<PyResult<Vec<_>>>()?);
-        Ok(Self { source: Source::new(source)?, rows, kinds: Vec::new(), files: 0, height: 0 })
+        Ok(Self {
+            source: Source::new(source)?,
+            reader: Values::default(),
+            rows,
+            kinds: Vec::new(),
+            files: 0,
+            height: 0,
+        })
     }
 
     /// One dict a row, each with all columns.
@@ -91,7 +99,7 @@ impl Table {
         while let Some(rows) = self.next(py)? {
             for row in rows {
                 for (place, value) in row {
-                    self.absorb(place, &read::value(&value.0)?);
+                    self.value(place, &value)?;
                     if found.len() <= place {
                         found.resize_with(place + 1, Vec::new);
                     }
@@ -139,8 +147,8 @@ impl Table {
         let mut chunk = Chunk::default();
         while chunk.height() < rows && chunk.weight() < HEAVIEST {
             let Some(more) = self.next(py)? else { break };
-            for row in more {
-                chunk.add(self.values(row)?);
+            for row in self.values(more)? {
+                chunk.add(row);
             }
         }
         if chunk.height() == 0 {
@@ -173,13 +181,12 @@ impl Table {
     fn arrow(&mut self, py: Python<'_>) -> PyResult<ArrowTable> {
         let mut chunks = vec![Chunk::default()];
         while let Some(rows) = self.next(py)? {
-            for row in rows {
-                let values = self.values(row)?;
+            for row in self.values(rows)? {
                 if chunks.last().is_none_or(|chunk| chunk.weight() >= HEAVIEST) {
                     chunks.push(Chunk::default());
                 }
                 if let Some(chunk) = chunks.last_mut() {
-                    chunk.add(values);
+                    chunk.add(row);
                 }
             }
         }
@@ -223,21 +230,42 @@ impl Table {
         self.kinds[place].absorb(value);
     }
 
-    fn values(&mut self, row: Row<Object<'_>>) -> PyResult<Vec<(usize, Value)>> {
-        let mut values = Vec::with_capacity(row.len());
-        for (place, object) in row {
-            let value = read::value(&object.0)?;
-            self.absorb(place, &value);
-            values.push((place, value));
+    /// The values of the rows of a file. The rows of an exploded array share those of its file.
+    fn values(&mut self, rows: Vec<Row<Object<'_>>>) -> PyResult<Vec<Row<Value>>> {
+        let mut found = Vec::<Row<Value>>::with_capacity(rows.len());
+        let first = rows.first().cloned().unwrap_or_default();
+        for row in rows {
+            let mut values = Vec::with_capacity(row.len());
+            for (at, (place, object)) in row.into_iter().enumerate() {
+                let shared = match (first.get(at), found.first().and_then(|row| row.get(at))) {
+                    (Some((same, known)), Some((_, value)))
+                        if *same == place && known.0.is(&object.0) =>
+                    {
+                        Some(value.clone())
+                    }
+                    _ => None,
+                };
+                values.push(match shared {
+                    Some(value) => (place, value),
+                    None => (place, self.value(place, &object)?),
+                });
+            }
+            found.push(values);
         }
-        Ok(values)
+        Ok(found)
     }
 
-    fn json_line(&self, row: Row<Object<'_>>, out: &mut Vec<u8>) -> PyResult<()> {
+    fn value(&mut self, place: usize, object: &Object<'_>) -> PyResult<Value> {
+        let value = self.reader.read(&object.0)?;
+        self.absorb(place, &value);
+        Ok(value)
+    }
+
+    fn json_line(&mut self, row: Row<Object<'_>>, out: &mut Vec<u8>) -> PyResult<()> {
         let mut members = Vec::with_capacity(row.len());
         for (place, object) in row {
             let name = table::Text::Plain(self.rows.name(place).into());
-            members.push((name, read::value(&object.0)?));
+            members.push((name, self.reader.read(&object.0)?));
         }
         out.extend_from_slice(Value::Object(members).to_json().escaped().as_bytes());
         out.push(b'\n');

@@ -1,5 +1,7 @@
 //! Python's objects as the core's tables see them. Holds the interpreter's lock throughout.
 
+use std::collections::HashMap;
+
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::iter::{BoundDictIterator, BoundListIterator};
@@ -62,37 +64,62 @@ fn text(text: &Bound<'_, PyString>) -> PyResult<Text> {
     }
 }
 
-/// The value of a cell.
-pub(super) fn value(object: &Bound<'_, PyAny>) -> PyResult<Value> {
-    match shallow(object, 0)? {
-        Some(value) => Ok(value),
-        None => json(object).map(Value::Json),
-    }
+/// How many keys are remembered.
+const KEYS: usize = 1024;
+
+/// Reads values, and remembers keys: objects of one kind have the same strings for them.
+#[derive(Default)]
+pub(super) struct Values {
+    /// By the address of the string, which lives as long as it is remembered.
+    keys: HashMap<usize, (Py<PyString>, Text)>,
 }
 
-/// The value; none where it is nested too deep to be looked at by recursion.
-fn shallow(object: &Bound<'_, PyAny>, depth: usize) -> PyResult<Option<Value>> {
-    if let Some(leaf) = leaf(object)? {
-        return Ok(Some(leaf));
-    }
-    if depth >= DEEPEST {
-        return Ok(None);
-    }
-    if let Ok(object) = object.cast::<PyDict>() {
-        let mut members = Vec::with_capacity(object.len());
-        for (key, value) in object {
-            let Some(value) = shallow(&value, depth + 1)? else { return Ok(None) };
-            members.push((text(key_of(&key)?)?, value));
+impl Values {
+    /// The value of a cell.
+    pub(super) fn read(&mut self, object: &Bound<'_, PyAny>) -> PyResult<Value> {
+        match self.shallow(object, 0)? {
+            Some(value) => Ok(value),
+            None => json(object).map(Value::Json),
         }
-        return Ok(Some(Value::Object(members)));
     }
-    let list = list(object)?;
-    let mut items = Vec::with_capacity(list.len());
-    for item in list {
-        let Some(item) = shallow(&item, depth + 1)? else { return Ok(None) };
-        items.push(item);
+
+    /// The value; none where it is nested too deep to be looked at by recursion.
+    fn shallow(&mut self, object: &Bound<'_, PyAny>, depth: usize) -> PyResult<Option<Value>> {
+        if let Some(leaf) = leaf(object)? {
+            return Ok(Some(leaf));
+        }
+        if depth >= DEEPEST {
+            return Ok(None);
+        }
+        if let Ok(object) = object.cast::<PyDict>() {
+            let mut members = Vec::with_capacity(object.len());
+            for (key, value) in object {
+                let Some(value) = self.shallow(&value, depth + 1)? else { return Ok(None) };
+                members.push((self.key(key_of(&key)?)?, value));
+            }
+            return Ok(Some(Value::Object(members)));
+        }
+        let list = list(object)?;
+        let mut items = Vec::with_capacity(list.len());
+        for item in list {
+            let Some(item) = self.shallow(&item, depth + 1)? else { return Ok(None) };
+            items.push(item);
+        }
+        Ok(Some(Value::List(items)))
     }
-    Ok(Some(Value::List(items)))
+
+    fn key(&mut self, key: &Bound<'_, PyString>) -> PyResult<Text> {
+        let address = key.as_ptr().addr();
+        if let Some((_, known)) = self.keys.get(&address) {
+            return Ok(known.clone());
+        }
+        if self.keys.len() == KEYS {
+            self.keys.clear();
+        }
+        let text = text(key)?;
+        self.keys.insert(address, (key.clone().unbind(), text.clone()));
+        Ok(text)
+    }
 }
 
 /// What is neither an array nor an object.
