@@ -29,11 +29,12 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local least = tonumber(ARGV[2])
 local kept = redis.call('HMGET', KEYS[1], 'reached', 'held', 'refused', 'spacing', 'first')
 local function number(place) return tonumber(kept[place]) or 0 end
-local reached, refused = math.min(number(1), now), math.min(number(3), now)
+local reached, refused = number(1), math.min(number(3), now)
 local held, first = number(2), number(5)
 if held > now + 60000 then held = 0 end
 if first > now then first = 0 end
 local spacing = math.min(math.max(number(4), least), least * 8)
+if reached > now + spacing then reached = now end
 local wait = 0
 
 if ARGV[1] == 'take' then
@@ -42,12 +43,12 @@ if ARGV[1] == 'take' then
     local since = now - tonumber(ARGV[3])
     local second = first ~= 0 and first + grace < since
     if now >= free + (second and grace or 0) then
-        reached, first = now, 0
+        reached, first = now + spacing, 0
     else
         if first == 0 or since < first then first = since end
         local late = second and math.floor(grace / 2) or 0
         if now < free then
-            wait = free - now + late
+            wait = math.max(math.min(reached, now) + spacing, held) - now + late
         else
             wait = math.min(math.max(late, 1), free + grace - now)
         end

@@ -70,7 +70,7 @@ pub fn name(key: &ApiKey, base_url: &str) -> String {
 /// Zero: never.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Line {
-    /// When a request was last sent or answered.
+    /// When a request was last answered, or must have been.
     pub reached: i64,
     /// Until when the service wants none.
     pub held: i64,
@@ -87,7 +87,7 @@ impl Line {
     pub fn step(&mut self, now: i64, least: Duration, step: Step) -> Told {
         let now = now.clamp(0, LAST);
         let least = millis(least);
-        self.forget_what_cannot_be(now);
+        self.forget_what_cannot_be(now, least);
         let wait = match step {
             Step::Take { waited } => self.take(now, least, now - millis(waited)),
             Step::Answered { age, load } => {
@@ -99,8 +99,11 @@ impl Line {
     }
 
     /// The clock was set back, or somebody wrote what he liked.
-    fn forget_what_cannot_be(&mut self, now: i64) {
-        self.reached = self.reached.clamp(0, now);
+    fn forget_what_cannot_be(&mut self, now: i64, least: i64) {
+        if self.reached > now + self.spacing(least) {
+            self.reached = now;
+        }
+        self.reached = self.reached.max(0);
         self.refused = self.refused.clamp(0, now);
         let longest = now + millis(LONGEST_HOLD);
         for moment in [(&mut self.held, longest), (&mut self.first, now)] {
@@ -123,7 +126,9 @@ impl Line {
         // Two that came at almost the same time are equals: each one's wait is measured anew.
         let second = self.first != 0 && self.first + grace < since;
         if now >= free + if second { grace } else { 0 } {
-            self.reached = now;
+            // It may be long on its way: until its answer tells when it came, it is taken to need
+            // one spacing, as within one process.
+            self.reached = now + spacing;
             self.first = 0;
             return 0;
         }
@@ -131,7 +136,9 @@ impl Line {
             self.first = since;
         }
         let late = if second { grace / 2 } else { 0 };
-        if now < free { free - now + late } else { late.clamp(1, free + grace - now) }
+        // The answer of what is under way may come at any moment, and no sooner.
+        let soonest = (self.reached.min(now) + spacing).max(self.held);
+        if now < free { soonest - now + late } else { late.clamp(1, free + grace - now) }
     }
 
     /// What `pace` does with an answer, for all.

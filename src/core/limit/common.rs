@@ -18,8 +18,6 @@ use crate::core::pace::Load;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long it is left alone once it did not answer.
 const REST: Duration = Duration::from_secs(15);
-/// A leave that is used later than this is told of anew: those behind count from it.
-const FRESH: Duration = Duration::from_millis(10);
 
 pub(super) struct Common {
     /// The name of the line.
@@ -96,11 +94,8 @@ impl Common {
     }
 
     /// The leave is used now.
-    pub(super) fn sends(self: &Arc<Self>) {
-        let leave = self.state().leave.take();
-        if leave.is_some_and(|leave| leave.elapsed() > FRESH) {
-            self.tell(Instant::now(), Load::Unknown);
-        }
+    pub(super) fn sends(&self) {
+        self.state().leave = None;
     }
 
     /// Tells what became of a request that was sent then. Nobody waits for it.
