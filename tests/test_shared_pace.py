@@ -55,7 +55,7 @@ def shared(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def limiter(shared: str) -> Any:
-    return RedisLimiter(shared) if "://" in shared else Journal(shared)
+    return RedisLimiter(shared) if shared.startswith("redis") else Journal(shared)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from extracta_rs.redis import RedisLimiter
 
 url, key, shared, spacing, how, name, *tokens = sys.argv[1:]
 logging.basicConfig(format="%(message)s", stream=sys.stdout, level=logging.WARNING)
-limiter = RedisLimiter(shared) if "://" in shared else Journal(shared)
+limiter = RedisLimiter(shared) if shared.startswith("redis") else Journal(shared)
 client = Client(
     key, base_url=url, min_poll_spacing=float(spacing), limiter=limiter, max_retries=0,
     headers={"x-worker": name},

@@ -10,7 +10,7 @@ from extracta_rs import Client, Journal
 from extracta_rs.redis import RedisLimiter
 
 url, key, shared, spacing, extraction_id, batch_id = sys.argv[1:]
-limiter = RedisLimiter(shared) if "://" in shared else Journal(shared)
+limiter = RedisLimiter(shared) if shared.startswith("redis") else Journal(shared)
 client = Client(key, base_url=url, min_poll_spacing=float(spacing), limiter=limiter)
 client.extractions.results(extraction_id, batch_id)
 children: list[int] = []
