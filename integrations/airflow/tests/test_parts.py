@@ -15,7 +15,7 @@ import pytest
 from airflow.sdk import Connection
 from airflow_provider_extracta import __version__, get_provider_info
 from airflow_provider_extracta.events import finished
-from airflow_provider_extracta.hooks import ExtractaHook, client_settings
+from airflow_provider_extracta.hooks import ExtractaHook, arguments, client_settings
 from airflow_provider_extracta.operators import ExtractaExtractOperator
 from airflow_provider_extracta.results import store, summary
 from airflow_provider_extracta.sensors import ExtractaBatchSensor
@@ -113,6 +113,26 @@ def test_an_unusable_connection_is_named(changed: dict[str, Any], says: str) -> 
     with pytest.raises(ValueError, match=says) as raised:
         client_settings(connection)
     assert "secret" not in str(raised.value)
+
+
+def test_a_limiter_keeps_the_spacing_for_several_processes_clients(
+    emulator: Emulator, client: Client, invoices: str, connect: Connect, tmp_path: Path
+) -> None:
+    connect(min_poll_spacing=60, limiter=str(tmp_path / "line.journal"))
+    token = client.submit(invoices, ("a.pdf", b"%PDF-1.7"), idempotency_label="a", first_try=True)
+    before = len(emulator.requests())
+    first, second = (ExtractaHook().client.check(token) for _ in range(2))
+    assert first.finished
+    assert (second.finished, second.problem, second.age) == (False, None, None)
+    assert 50 < second.retry_after <= 120
+    assert len(emulator.requests()) == before + 1
+
+
+def test_a_limiter_is_a_redis_or_a_journal(tmp_path: Path) -> None:
+    redis = arguments({"limiter": "redis://:secret@redis.internal/3"})["limiter"]
+    assert repr(redis) == "RedisLimiter('redis://***@redis.internal/3')"
+    assert repr(arguments({"limiter": str(tmp_path / "j")})["limiter"]).startswith("Journal(")
+    assert arguments({"timeout": 5.0}) == {"timeout": 5.0}
 
 
 def test_the_hook_tests_its_connection(connect: Connect) -> None:

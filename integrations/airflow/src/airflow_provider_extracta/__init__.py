@@ -62,6 +62,12 @@ def _conn_fields() -> dict[str, Any]:
             "The least seconds between two requests for results of one process. "
             "The vendor asks for 2.",
         ),
+        "limiter": {
+            "label": "Limiter",
+            "description": "What keeps the spacing for all workers and triggerers: the URL of a "
+            "Redis, or a journal.",
+            "schema": {"type": ["string", "null"]},
+        },
         "max_retries": _field(
             "integer", 2, "Retries", "How often a request is repeated that may be repeated."
         ),

@@ -9,7 +9,8 @@ from weakref import WeakKeyDictionary
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from extracta_rs import APIConnectionError, APIError, AsyncClient, Client, ExtractaError
+from extracta_rs import APIConnectionError, APIError, AsyncClient, Client, ExtractaError, Journal
+from extracta_rs.redis import RedisLimiter
 
 from . import __version__
 from .tries import is_first, label_of, note_refused
@@ -27,7 +28,9 @@ EXTRA = {
     "connect_timeout": (float, "seconds"),
     "min_poll_spacing": (float, "seconds"),
     "max_retries": (int, "a whole number"),
+    "limiter": (str, "the URL of a Redis, or a journal"),
 }
+REDIS = ("redis://", "rediss://", "unix://")
 
 
 class ExtractaHook(BaseHook):
@@ -35,7 +38,9 @@ class ExtractaHook(BaseHook):
 
     The connection's password is the API key, its host the base URL (empty: the vendor's). Its
     extra may have `timeout`, `connect_timeout` and `min_poll_spacing`, in seconds, and
-    `max_retries`; they are the arguments of `extracta_rs.Client`.
+    `max_retries`; they are the arguments of `extracta_rs.Client`. So is `limiter`, which keeps
+    the spacing for all workers and triggerers: the URL of a Redis that they share, or a journal
+    (a path on a disk that they share, or its "postgresql://" URL).
 
     Args:
         extracta_conn_id: the id of the connection.
@@ -63,7 +68,8 @@ class ExtractaHook(BaseHook):
             AirflowNotFoundException: there is no such connection.
             ValueError: the connection is unusable; the message names what.
         """
-        return Client(**client_settings(self.get_connection(self.extracta_conn_id)))
+        settings = client_settings(self.get_connection(self.extracta_conn_id))
+        return Client(**arguments(settings))
 
     def get_conn(self) -> Client:
         """Return the client of this hook; see `client`."""
@@ -82,7 +88,10 @@ class ExtractaHook(BaseHook):
         clients = self._shared.setdefault(asyncio.get_running_loop(), {})
         key = frozenset(settings.items())
         if key not in clients:
-            clients[key] = AsyncClient(**settings)
+            # A journal is opened; whoever was quicker meanwhile made the client of all.
+            made = await asyncio.to_thread(arguments, settings)
+            if key not in clients:
+                clients[key] = AsyncClient(**made)
         return clients[key]
 
     def submit(
@@ -131,7 +140,8 @@ class ExtractaHook(BaseHook):
             Whether the service answered, and what it said.
         """
         try:
-            with Client(**client_settings(self.get_connection(self.extracta_conn_id))) as client:
+            settings = client_settings(self.get_connection(self.extracta_conn_id))
+            with Client(**arguments(settings)) as client:
                 return True, f"The service answers: {client.credits()} credits are left."
         except (ExtractaError, ValueError) as error:
             return False, f"{type(error).__name__}: {error}"
@@ -146,8 +156,17 @@ async def aget_connection(conn_id: str) -> Connection:
     return await sync_to_async(BaseHook.get_connection)(conn_id)
 
 
+def arguments(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `Client` and `AsyncClient`, with what `limiter` names."""
+    named = settings.get("limiter")
+    if named is None:
+        return settings
+    limiter = RedisLimiter(named) if named.startswith(REDIS) else Journal(named)
+    return {**settings, "limiter": limiter}
+
+
 def client_settings(connection: Connection) -> dict[str, Any]:
-    """Return the arguments of `Client` and `AsyncClient`.
+    """Return what `arguments` makes the arguments of `Client` and `AsyncClient` of.
 
     Raises:
         ValueError: the connection is unusable; the message names what, and shows no secret.
