@@ -22,6 +22,7 @@ RUST_RINGS = {
     "core::headers": 0,
     "core::hex": 0,
     "core::javascript": 0,
+    "core::key": 0,
     "core::model": 0,
     "core::observe": 0,
     "core::poll::decide": 0,

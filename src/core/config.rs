@@ -1,5 +1,4 @@
-//! What a client is built from: the key (never shown), limits and times; and what may differ from
-//! call to call.
+//! What a client is built from: limits and times; and what may differ from call to call.
 //!
 //! The address and the proxy are checked where the connection is built, in `http`.
 
@@ -8,54 +7,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::{Error, Result};
 use super::headers::Headers;
+use super::key::ApiKey;
 use super::line::Shared;
 use super::observe::Observer;
 
 /// The vendor's address.
 pub const VENDOR_BASE_URL: &str = "https://api.extracta.ai/api/v1";
-
-const SHORTEST_KEY: usize = 8;
-
-/// An API key that no output shows.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ApiKey(String);
-
-impl ApiKey {
-    /// Checks that the key can be sent in a header.
-    pub fn new(key: &str) -> Result<Self> {
-        let key = key.trim();
-        let problem = if key.is_empty() {
-            "is empty"
-        } else if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            "has characters that no API key has (white space, control or non-ASCII characters)"
-        } else {
-            return Ok(Self(key.to_owned()));
-        };
-        Err(Error::Config { setting: "api_key", reason: format!("{problem}; copy it anew") })
-    }
-
-    /// The key itself, for the one header that carries it.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// The text with the key hidden; `None` where it is not in it. A key that is shorter than any
-    /// real one is not looked for: it might be part of a word.
-    #[must_use]
-    pub fn hidden_in(&self, text: &str) -> Option<String> {
-        (self.0.len() >= SHORTEST_KEY && text.contains(&self.0))
-            .then(|| text.replace(&self.0, "***"))
-    }
-}
-
-impl fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ApiKey(***)")
-    }
-}
 
 /// How long each phase of a request may take. What has no limit of its own has that of the whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -23,8 +23,9 @@ use reqwest::header::{
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{sleep_until, timeout};
 
-use super::config::{ApiKey, CallOptions, Config};
+use super::config::{CallOptions, Config};
 use super::error::{Call, Error, Result};
+use super::key::ApiKey;
 use super::observe::Server;
 use super::retry::parse_retry_after;
 use super::stats::Counters;

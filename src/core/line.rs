@@ -9,8 +9,8 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use sha2::{Digest as _, Sha256};
 
-use super::config::ApiKey;
 use super::hex::hex;
+use super::key::ApiKey;
 use super::pace::{LONGEST_HOLD, Load, STEP, WIDEST};
 
 /// How long the others let the one go first that has waited longest: this part of the spacing, and

@@ -11,6 +11,7 @@ mod http;
 pub mod javascript;
 #[cfg(feature = "journal")]
 pub mod journal;
+pub mod key;
 pub mod limit;
 pub mod line;
 pub mod model;

@@ -8,9 +8,9 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
 
-use super::config::ApiKey;
 use super::error::Call;
 use super::headers::Headers;
+use super::key::ApiKey;
 
 /// Headers of an answer that may hold a secret, or a signed address.
 const HIDDEN: [&str; 5] =

@@ -4,8 +4,8 @@ use std::future::pending;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use extracta_rs::core::config::ApiKey;
 use extracta_rs::core::error::{Call, Error, Result};
+use extracta_rs::core::key::ApiKey;
 use extracta_rs::core::limit::Gate;
 use extracta_rs::core::line::{Line, Shared, Step, StepResult, name};
 use extracta_rs::core::pace::Load;

@@ -1,7 +1,7 @@
 //! Headers of the user's, and what may be shown of a service's.
 
-use extracta_rs::core::config::ApiKey;
 use extracta_rs::core::headers::Headers;
+use extracta_rs::core::key::ApiKey;
 use extracta_rs::core::observe::shown;
 
 const SECRET: &str = "SECRET-VALUE-321";

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::core::config::ApiKey;
 use crate::core::error::{Call, Error};
+use crate::core::key::ApiKey;
 use crate::core::stats::Counters;
 
 const EXCERPT: usize = 2048;

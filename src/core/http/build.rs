@@ -11,8 +11,9 @@ use super::authorities;
 use super::link::Connecting;
 use super::opening::Sparing;
 use super::trouble::root_cause;
-use crate::core::config::{ApiKey, Config};
+use crate::core::config::Config;
 use crate::core::error::{Error, Result};
+use crate::core::key::ApiKey;
 use crate::core::observe::Server;
 use crate::core::stats::Counters;
 

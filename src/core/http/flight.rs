@@ -8,9 +8,9 @@ use reqwest::header::HeaderMap;
 use tokio::time::Instant;
 
 use super::{Answer, Ask, Http};
-use crate::core::config::ApiKey;
 use crate::core::error::{Call, Error, Result};
 use crate::core::headers::Header;
+use crate::core::key::ApiKey;
 use crate::core::observe::{Asked, Begun, Ended, shown};
 use crate::core::stats::{CANCELLED, Guard, kind};
 
