@@ -33,5 +33,5 @@ def test_two_workers_share_a_journal_and_are_killed() -> None:
     found = json.loads(ran.stdout)
     assert found["problems"] == []
     assert ran.returncode == 0, ran.stderr
-    assert found["uploads"] == found["documents"] == 36
+    assert found["uploads"] == found["documents"] >= 36
     assert sum(found["kills"].values()) >= 11
