@@ -38,7 +38,7 @@ def test_airflow_finds_the_provider_and_its_connection_type(airflow: Airflow) ->
     meta = airflow.ask("GET", "/ui/connections/hook_meta")
     (form,) = [form for form in meta if form["connection_type"] == "extracta"]
     assert set(form["extra_fields"]) == {
-        "timeout", "connect_timeout", "min_poll_spacing", "max_retries"
+        "timeout", "connect_timeout", "min_poll_spacing", "limiter", "max_retries"
     }  # fmt: skip
     assert form["standard_fields"]["password"]["title"] == "API key"
 

@@ -59,7 +59,8 @@ with DAG("sensed", schedule=None, render_template_as_native_obj=True) as sensed:
         return ExtractaHook(conf["conn_id"]).submit(context, conf["extraction_id"], conf["files"])
 
     token = upload()
-    CONNECTION: dict[str, Any] = {"extracta_conn_id": "sensed", "poke_interval": 1, "timeout": 60}
-    for mode in ("poke", "reschedule"):
-        ExtractaBatchSensor(task_id=mode, token=token, mode=mode, **CONNECTION)
+    CONNECTION: dict[str, Any] = {"extracta_conn_id": "sensed", "timeout": 60}
+    # See README.md: an executor must have seen that a task waits before it is at work again.
+    for mode, pause in (("poke", 1), ("reschedule", 6)):
+        ExtractaBatchSensor(task_id=mode, token=token, mode=mode, poke_interval=pause, **CONNECTION)
     ExtractaBatchSensor(task_id="defer", token=token, deferrable=True, **CONNECTION)
