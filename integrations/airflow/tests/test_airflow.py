@@ -7,6 +7,8 @@ import itertools
 import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -195,6 +197,18 @@ def test_many_deferred_tasks_share_one_client(airflow: Airflow, serve: Serve) ->
     # in ten is at a batch itself; all else is one listing for all.
     assert len(asked) <= 2 * TASKS + len(looks) / 10
     assert "was blocked" not in airflow.log("triggerer")[printed:]
+
+
+def test_the_dags_of_the_documents_pass_strict_type_checkers(tmp_path: Path) -> None:
+    for number, program in enumerate(programs(ROOT / "docs" / "airflow.md")):
+        (tmp_path / f"program_{number}.py").write_text(program, encoding="utf-8")
+    (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
+    files = sorted(str(path) for path in tmp_path.glob("*.py"))
+    for command in (["mypy", "--strict", *files], ["pyright", "--pythonpath", sys.executable]):
+        ran = subprocess.run(
+            [sys.executable, "-m", *command], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 def test_the_dags_of_the_documents_run(airflow: Airflow, serve: Serve, dags: Path) -> None:
