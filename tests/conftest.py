@@ -384,6 +384,15 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def either_journal(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a journal is, in a file and in a database in turn."""
+    if request.param == "sqlite":
+        return str(tmp_path / "run.journal")
+    url: str = request.getfixturevalue("postgres").schema()
+    return url
+
+
 @pytest.fixture
 def own(kind: str) -> Iterator[Callable[..., tuple[Any, Emulator, str]]]:
     """Start an emulator of the test's own, with a client and an extraction on it."""

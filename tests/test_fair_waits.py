@@ -28,6 +28,13 @@ def polls(emulator: Emulator) -> list[Request]:
     return [request for request in emulator.requests() if request.endpoint == POLL]
 
 
+def upload(client: Client, extraction_id: str, batches: int) -> list[str]:
+    return [
+        client.extractions.upload(extraction_id, (f"{number}.pdf", b"%PDF")).batch_id
+        for number in range(batches)
+    ]
+
+
 def gaps(requests: list[Request]) -> list[float]:
     return [later.time - earlier.time for earlier, later in itertools.pairwise(requests)]
 
@@ -39,10 +46,7 @@ def test_a_refusal_holds_all_waits_and_they_go_on_in_fair_turns(
     extracta_client: Client,
     extracta_emulator: Emulator,
 ) -> None:
-    ids = [
-        extracta_client.extractions.upload(extraction_id, (f"{number}.pdf", b"%PDF")).batch_id
-        for number in range(50)
-    ]
+    ids = upload(extracta_client, extraction_id, 50)
     extracta_emulator.faults.add(POLL, batch_id=ids[25], status=429, retry_after=HOLD)
     face = connect(min_poll_spacing=SPACING)
     batches = [BatchRef(extraction_id=extraction_id, batch_id=batch_id) for batch_id in ids]
@@ -140,10 +144,7 @@ def test_what_a_sweep_found_finished_is_fetched_before_the_next_sweep(
     extracta_client: Client,
     extracta_emulator: Emulator,
 ) -> None:
-    ids = [
-        extracta_client.extractions.upload(extraction_id, (f"{number}.pdf", b"%PDF")).batch_id
-        for number in range(40)
-    ]
+    ids = upload(extracta_client, extraction_id, 40)
     face = connect(min_poll_spacing=SPACING)
     batches = [BatchRef(extraction_id=extraction_id, batch_id=batch_id) for batch_id in ids]
     found = face("extractions.wait_many", batches, poll_interval=0, max_poll_interval=0, timeout=60)

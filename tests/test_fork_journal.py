@@ -19,13 +19,10 @@ Start = Callable[..., subprocess.Popen[str]]
 End = Callable[..., str]
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def journal(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where the journal is, in a file and in a database in turn."""
-    if request.param == "sqlite":
-        return str(tmp_path / "run.journal")
-    url: str = request.getfixturevalue("postgres").schema()
-    return url
+@pytest.fixture
+def journal(either_journal: str) -> str:
+    """In a file and in a database in turn."""
+    return either_journal
 
 
 def everything(folder: Path) -> Any:

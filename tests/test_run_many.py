@@ -43,13 +43,10 @@ def folder(tmp_path: Path) -> Path:
     return place
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def journal(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where the journal is, in a file and in a database in turn."""
-    if request.param == "sqlite":
-        return str(tmp_path / "run.journal")
-    url: str = request.getfixturevalue("postgres").schema()
-    return url
+@pytest.fixture
+def journal(either_journal: str) -> str:
+    """In a file and in a database in turn."""
+    return either_journal
 
 
 @pytest.fixture

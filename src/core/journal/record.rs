@@ -128,6 +128,24 @@ pub struct Witnesses {
     pub finished: Vec<String>,
 }
 
+impl Witnesses {
+    /// Adds a batch in one of the two states that have an id.
+    pub(super) fn add(&mut self, state: State, batch_id: String) {
+        match state {
+            State::Finished => self.finished.push(batch_id),
+            _ => self.running.push(batch_id),
+        }
+    }
+}
+
+/// Adds the name of a document to those of its batch; the documents come batch by batch.
+pub(super) fn add_name(found: &mut Vec<(Row, Vec<String>)>, row: Row, name: String) {
+    match found.last_mut() {
+        Some((last, names)) if *last == row => names.push(name),
+        _ => found.push((row, vec![name])),
+    }
+}
+
 /// How many documents there are in each state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -143,4 +161,19 @@ pub struct Counts {
     pub uploaded: u64,
     /// With results.
     pub finished: u64,
+}
+
+impl Counts {
+    /// Adds documents by the state of their batch, if they have one, and whether they were refused.
+    pub(super) fn add(&mut self, state: Option<State>, refused: bool, documents: u64) {
+        let count = match state {
+            None if refused => &mut self.refused,
+            None | Some(State::Released) => &mut self.planned,
+            Some(State::Uploading | State::Lost) => &mut self.uploading,
+            Some(State::Unknown) => &mut self.unknown,
+            Some(State::Uploaded) => &mut self.uploaded,
+            Some(State::Finished) => &mut self.finished,
+        };
+        *count += documents;
+    }
 }

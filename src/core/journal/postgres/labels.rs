@@ -14,7 +14,7 @@ use crate::core::model::Target;
 
 impl Journal {
     pub fn labelled(&self, target: &Target, label: &str) -> Result<Option<Intent>> {
-        self.read(|transaction| standing(transaction, target, label))
+        self.step(|transaction| standing(transaction, target, label))
     }
 
     pub fn claim_labelled(
@@ -46,7 +46,7 @@ impl Journal {
         target: &Target,
         label: &str,
     ) -> Result<Option<Intent>> {
-        self.write(|transaction| {
+        self.step(|transaction| {
             let open = |intent: &Intent| {
                 matches!(intent.state, State::Uploading | State::Lost | State::Unknown)
             };

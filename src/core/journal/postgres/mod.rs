@@ -56,7 +56,7 @@ impl Journal {
     }
 
     pub fn keep_hashes(&self, hashes: &[Hash]) -> Result<()> {
-        self.write(|transaction| {
+        self.step(|transaction| {
             let sql = "INSERT INTO extracta_hashes (machine, path, size, modified, sha256)
                        VALUES ($1, $2, $3, $4, $5) ON CONFLICT (machine, path) DO UPDATE
                        SET size = excluded.size, modified = excluded.modified,
@@ -73,7 +73,7 @@ impl Journal {
     }
 
     pub fn keep_template(&self, digest: &str, extraction_id: &str) -> Result<String> {
-        self.write(|transaction| {
+        self.step(|transaction| {
             let sql = "INSERT INTO extracta_templates (digest, target) VALUES ($1, $2)
                        ON CONFLICT DO NOTHING";
             transaction.execute(sql, &[&digest, &extraction_id])?;
@@ -88,7 +88,7 @@ impl Journal {
         let sizes: Vec<_> = documents.iter().map(|document| signed(document.size)).collect();
         let paths: Vec<_> = documents.iter().map(|document| document.path.as_deref()).collect();
         let kind = target.kind.name();
-        self.write(|transaction| {
+        self.step(|transaction| {
             let sql = "INSERT INTO extracta_documents (kind, target, name, sha256, size, path)
                        SELECT $1, $2, name, sha256, size, path
                        FROM unnest($3::text[], $4::text[], $5::int8[], $6::text[]) WITH ORDINALITY
@@ -125,7 +125,7 @@ impl Journal {
     }
 
     pub fn uploaded(&self, row: Row, batch_id: &str, answer: Option<&[u8]>) -> Result<()> {
-        self.write(|transaction| {
+        self.step(|transaction| {
             let sql = format!(
                 "UPDATE extracta_batches SET state = 'uploaded', batch_id = $2, answer = $3,
                  uploaded_at = {NOW}, owner = NULL, note = NULL
@@ -136,7 +136,7 @@ impl Journal {
     }
 
     pub fn lost(&self, row: Row, note: &str) -> Result<()> {
-        self.write(|transaction| {
+        self.step(|transaction| {
             let sql = format!(
                 "UPDATE extracta_batches SET state = 'lost', lost_at = {NOW}, note = $2
                  WHERE id = $1 AND state IN ('uploading', 'lost')"
@@ -146,7 +146,7 @@ impl Journal {
     }
 
     pub fn unknown(&self, row: Row, note: &str) -> Result<()> {
-        self.write(|transaction| {
+        self.step(|transaction| {
             let sql = "UPDATE extracta_batches SET state = 'unknown', owner = NULL, note = $2
                        WHERE id = $1 AND state IN ('uploading', 'lost')";
             done(transaction.execute(sql, &[&row, &plain(note)]))
@@ -154,18 +154,18 @@ impl Journal {
     }
 
     pub fn release(&self, row: Row, error: Option<&str>) -> Result<()> {
-        self.write(|transaction| free(transaction, row, error).map(drop))
+        self.step(|transaction| free(transaction, row, error).map(drop))
     }
 
     pub fn refuse(&self, document: i64, error: &str) -> Result<()> {
-        self.write(|transaction| {
+        self.step(|transaction| {
             let sql = "UPDATE extracta_documents SET error = $2 WHERE id = $1 AND batch IS NULL";
             done(transaction.execute(sql, &[&document, &plain(error)]))
         })
     }
 
     pub fn finished(&self, row: Row, results: &[u8]) -> Result<()> {
-        self.write(|transaction| {
+        self.step(|transaction| {
             let sql = format!(
                 "UPDATE extracta_batches SET state = 'finished', results = $2, finished_at = {NOW}
                  WHERE id = $1 AND results IS NULL"
@@ -177,7 +177,7 @@ impl Journal {
     pub fn keep_others(&self, target: &Target, batch_ids: &[String]) -> Result<bool> {
         let kind = target.kind.name();
         let kept: Vec<_> = batch_ids.iter().map(String::as_str).chain([""]).collect();
-        self.write(|transaction| {
+        self.step(|transaction| {
             let sql = "SELECT EXISTS (SELECT 1 FROM extracta_batches WHERE kind = $1
                        AND target = $2 AND state IN ('uploading', 'lost', 'unknown'))";
             if transaction.query_one(sql, &[&kind, &target.id])?.try_get(0)? {
@@ -214,15 +214,8 @@ impl Journal {
         })
     }
 
-    fn read<T>(
-        &self,
-        work: impl Fn(&mut Transaction<'_>) -> std::result::Result<T, Trouble>,
-    ) -> Result<T> {
-        self.0.step(Tries::Many, |transaction, _| work(transaction))
-    }
-
     /// A step that may be done twice, where it is not known whether it was done.
-    fn write<T>(
+    fn step<T>(
         &self,
         work: impl Fn(&mut Transaction<'_>) -> std::result::Result<T, Trouble>,
     ) -> Result<T> {

@@ -6,7 +6,9 @@ use super::Journal;
 use super::rows::{INTENT, Values, document, intent, kind, machine, signed, state, unsigned};
 use super::trouble::Trouble;
 use crate::core::error::Result;
-use crate::core::journal::record::{Counts, Document, Intent, NewDocument, Row, State, Witnesses};
+use crate::core::journal::record::{
+    Counts, Document, Intent, NewDocument, Row, Witnesses, add_name,
+};
 use crate::core::model::{BatchKey, Target};
 
 /// So many batches are read at once where all are looked through.
@@ -15,7 +17,7 @@ const PORTION: i64 = 100;
 impl Journal {
     pub fn hash(&self, path: &Path, size: u64, modified: i64) -> Result<Option<String>> {
         let path = path.as_os_str().as_encoded_bytes();
-        self.read(|transaction| {
+        self.step(|transaction| {
             let sql = "SELECT sha256 FROM extracta_hashes
                        WHERE machine = $1 AND path = $2 AND size = $3 AND modified = $4";
             let values: Values = &[&machine(), &path, &signed(size), &modified];
@@ -24,32 +26,28 @@ impl Journal {
     }
 
     pub fn open_uploads(&self, target: &Target) -> Result<Vec<(Row, Vec<String>)>> {
-        self.read(|transaction| {
+        self.step(|transaction| {
             let sql = "SELECT b.id, d.name FROM extracta_batches b
                        JOIN extracta_documents d ON d.batch = b.id
                        WHERE b.kind = $1 AND b.target = $2
                        AND b.state IN ('uploading', 'lost', 'unknown') ORDER BY b.id, d.place";
-            let mut found: Vec<(Row, Vec<String>)> = Vec::new();
+            let mut found = Vec::new();
             for row in transaction.query(sql, &[&target.kind.name(), &target.id])? {
-                let (id, name) = (row.try_get(0)?, row.try_get(1)?);
-                match found.last_mut() {
-                    Some((last, names)) if *last == id => names.push(name),
-                    _ => found.push((id, vec![name])),
-                }
+                add_name(&mut found, row.try_get(0)?, row.try_get(1)?);
             }
             Ok(found)
         })
     }
 
     pub fn intent(&self, row: Row) -> Result<Option<Intent>> {
-        self.read(|transaction| {
+        self.step(|transaction| {
             let sql = format!("SELECT {INTENT} FROM extracta_batches b WHERE b.id = $1");
             transaction.query_opt(&sql, &[&row])?.map(|row| intent(&row)).transpose()
         })
     }
 
     pub fn documents_of(&self, row: Row) -> Result<Vec<(i64, NewDocument)>> {
-        self.read(|transaction| {
+        self.step(|transaction| {
             let sql = "SELECT id, name, sha256, size, path FROM extracta_documents
                        WHERE batch = $1 ORDER BY place";
             let found = transaction.query(sql, &[&row])?;
@@ -58,7 +56,7 @@ impl Journal {
     }
 
     pub fn accounted(&self, target: &Target) -> Result<Vec<String>> {
-        self.read(|transaction| {
+        self.step(|transaction| {
             let sql = "SELECT batch_id FROM extracta_others WHERE kind = $1 AND target = $2
                        UNION ALL SELECT batch_id FROM extracta_batches
                        WHERE kind = $1 AND target = $2 AND batch_id IS NOT NULL";
@@ -68,29 +66,26 @@ impl Journal {
     }
 
     pub fn witnesses(&self, target: &Target) -> Result<Witnesses> {
-        self.read(|transaction| {
+        self.step(|transaction| {
             let sql = "SELECT batch_id, state FROM extracta_batches WHERE kind = $1 AND target = $2
                        AND state IN ('uploaded', 'finished') AND batch_id IS NOT NULL";
             let mut found = Witnesses::default();
             for row in transaction.query(sql, &[&target.kind.name(), &target.id])? {
-                match state(row.try_get(1)?)? {
-                    State::Finished => found.finished.push(row.try_get(0)?),
-                    _ => found.running.push(row.try_get(0)?),
-                }
+                found.add(state(row.try_get(1)?)?, row.try_get(0)?);
             }
             Ok(found)
         })
     }
 
     pub fn template(&self, digest: &str) -> Result<Option<String>> {
-        self.read(|transaction| {
+        self.step(|transaction| {
             let sql = "SELECT target FROM extracta_templates WHERE digest = $1";
             Ok(transaction.query_opt(sql, &[&digest])?.map(|row| row.try_get(0)).transpose()?)
         })
     }
 
     pub fn results(&self, row: Row) -> Result<Option<Vec<u8>>> {
-        self.read(|transaction| {
+        self.step(|transaction| {
             let sql = "SELECT results FROM extracta_batches WHERE id = $1";
             let found = transaction.query_opt(sql, &[&row])?;
             Ok(found.map(|row| row.try_get(0)).transpose()?.flatten())
@@ -98,7 +93,7 @@ impl Journal {
     }
 
     pub fn finished_after(&self, after: Row, limit: u32) -> Result<Vec<(Row, BatchKey)>> {
-        self.read(|transaction| {
+        self.step(|transaction| {
             let sql = format!(
                 "SELECT {INTENT} FROM extracta_batches b WHERE b.state = 'finished' AND b.id > $1
                  ORDER BY b.id LIMIT $2"
@@ -113,7 +108,7 @@ impl Journal {
     }
 
     pub fn documents_after(&self, after: i64, limit: u32) -> Result<Vec<Document>> {
-        self.read(|transaction| {
+        self.step(|transaction| {
             let sql = "SELECT d.id, d.name, d.sha256, d.size, d.path, d.kind, d.target,
                        b.state, b.batch_id, coalesce(d.error, b.note)
                        FROM extracta_documents d LEFT JOIN extracta_batches b ON b.id = d.batch
@@ -134,21 +129,13 @@ impl Journal {
     }
 
     pub fn counts(&self) -> Result<Counts> {
-        self.read(|transaction| {
+        self.step(|transaction| {
             let sql = "SELECT b.state, d.error IS NOT NULL, count(*) FROM extracta_documents d
                        LEFT JOIN extracta_batches b ON b.id = d.batch GROUP BY 1, 2";
             let mut counts = Counts::default();
             for row in transaction.query(sql, &[])? {
                 let state = row.try_get::<_, Option<&str>>(0)?.map(state).transpose()?;
-                let count = match state {
-                    None if row.try_get(1)? => &mut counts.refused,
-                    None | Some(State::Released) => &mut counts.planned,
-                    Some(State::Uploading | State::Lost) => &mut counts.uploading,
-                    Some(State::Unknown) => &mut counts.unknown,
-                    Some(State::Uploaded) => &mut counts.uploaded,
-                    Some(State::Finished) => &mut counts.finished,
-                };
-                *count += unsigned(row.try_get(2)?);
+                counts.add(state, row.try_get(1)?, unsigned(row.try_get(2)?));
             }
             Ok(counts)
         })
@@ -156,7 +143,7 @@ impl Journal {
 
     /// Reads all of it, and what must fit together does.
     pub fn check(&self) -> Result<()> {
-        self.read(|transaction| {
+        self.step(|transaction| {
             let sql = "SELECT (SELECT count(*) FROM extracta_documents d
                        JOIN extracta_batches b ON b.id = d.batch WHERE b.state = 'released')
                        + (SELECT count(*) FROM extracta_batches WHERE
@@ -171,7 +158,7 @@ impl Journal {
         })?;
         let mut last = 0;
         loop {
-            let read: Option<Row> = self.read(|transaction| {
+            let read: Option<Row> = self.step(|transaction| {
                 let sql = "SELECT max(id), sum(length(sha256(coalesce(results, ''))))
                            FROM (SELECT id, results FROM extracta_batches WHERE id > $1
                            ORDER BY id LIMIT $2) AS portion";

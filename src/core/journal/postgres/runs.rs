@@ -20,7 +20,7 @@ impl Journal {
     pub fn begin(&self) -> Result<Owner> {
         let (name, address) = (mark(), self.0.address());
         let asked = Moment::now();
-        self.write(|transaction| {
+        self.step(|transaction| {
             bury(transaction)?;
             let sql = "INSERT INTO extracta_runs (name, until)
                        VALUES ($1, clock_timestamp() + make_interval(secs => $2))
@@ -39,13 +39,13 @@ impl Journal {
         }
         let asked = Moment::now();
         let length = self.0.address().lease().as_secs_f64();
-        let lives = self.write(|transaction| Ok(renew(transaction, owner.name(), length)?))?;
+        let lives = self.step(|transaction| Ok(renew(transaction, owner.name(), length)?))?;
         lease.renewed(asked, lives);
         lease.check()
     }
 
     pub fn take_over(&self, owner: &Owner, target: &Target) -> Result<Vec<Intent>> {
-        self.write(|transaction| {
+        self.step(|transaction| {
             bury(transaction)?;
             let condition = "b.kind = $2 AND b.target = $3
                              AND b.state IN ('uploading', 'lost', 'unknown')";
@@ -54,7 +54,7 @@ impl Journal {
     }
 
     pub fn take_over_one(&self, owner: &Owner, row: Row) -> Result<Option<Intent>> {
-        self.write(|transaction| {
+        self.step(|transaction| {
             bury(transaction)?;
             let condition = "b.id = $2 AND b.state IN ('uploading', 'lost')";
             Ok(take(transaction, owner, condition, &[&row])?.pop())

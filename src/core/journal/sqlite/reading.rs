@@ -5,7 +5,9 @@ use rusqlite::{OptionalExtension as _, params};
 use super::Journal;
 use super::rows::{document, intents, kind, state};
 use crate::core::error::Result;
-use crate::core::journal::record::{Counts, Document, Intent, NewDocument, Row, State, Witnesses};
+use crate::core::journal::record::{
+    Counts, Document, Intent, NewDocument, Row, Witnesses, add_name,
+};
 use crate::core::model::{BatchKey, Target};
 
 impl Journal {
@@ -17,13 +19,9 @@ impl Journal {
                        AND b.state IN ('uploading', 'lost', 'unknown') ORDER BY b.id, d.place";
             let mut select = connection.prepare_cached(sql)?;
             let mut rows = select.query([target.kind.name(), &target.id])?;
-            let mut found: Vec<(Row, Vec<String>)> = Vec::new();
+            let mut found = Vec::new();
             while let Some(row) = rows.next()? {
-                let (id, name) = (row.get(0)?, row.get(1)?);
-                match found.last_mut() {
-                    Some((last, names)) if *last == id => names.push(name),
-                    _ => found.push((id, vec![name])),
-                }
+                add_name(&mut found, row.get(0)?, row.get(1)?);
             }
             Ok(found)
         })
@@ -69,10 +67,7 @@ impl Journal {
             let mut rows = select.query([target.kind.name(), &target.id])?;
             let mut found = Witnesses::default();
             while let Some(row) = rows.next()? {
-                match state(&row.get::<_, String>(1)?)? {
-                    State::Finished => found.finished.push(row.get(0)?),
-                    _ => found.running.push(row.get(0)?),
-                }
+                found.add(state(&row.get::<_, String>(1)?)?, row.get(0)?);
             }
             Ok(found)
         })
@@ -137,15 +132,7 @@ impl Journal {
             while let Some(row) = rows.next()? {
                 let state =
                     row.get::<_, Option<String>>(0)?.map(|name| state(&name)).transpose()?;
-                let count = match state {
-                    None if row.get(1)? => &mut counts.refused,
-                    None | Some(State::Released) => &mut counts.planned,
-                    Some(State::Uploading | State::Lost) => &mut counts.uploading,
-                    Some(State::Unknown) => &mut counts.unknown,
-                    Some(State::Uploaded) => &mut counts.uploaded,
-                    Some(State::Finished) => &mut counts.finished,
-                };
-                *count += row.get::<_, i64>(2)?.unsigned_abs();
+                counts.add(state, row.get(1)?, row.get::<_, i64>(2)?.unsigned_abs());
             }
             Ok(counts)
         })
