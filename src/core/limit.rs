@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::{Instant, sleep, sleep_until};
 
-pub use self::common::Joined;
+pub use self::common::{Joined, on_thread};
 
 use self::common::Common;
 use super::error::Result;

@@ -2,16 +2,14 @@
 //!
 //! It may block, so it is called on a thread for that.
 
-use std::future::pending;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use tokio::task::spawn_blocking;
 
+use crate::core::limit::on_thread;
 use crate::core::line::{Shared, Step, StepResult, Told};
 use crate::core::pace::Load;
 
@@ -28,24 +26,13 @@ impl Shared for Limiter {
     fn step(&self, line: &str, least: Duration, step: Step) -> BoxFuture<'static, StepResult> {
         let line = line.to_owned();
         let object = Python::try_attach(|py| self.0.clone_ref(py));
-        let called = spawn_blocking(move || {
+        on_thread(move || {
             let called = Python::try_attach(|py| {
                 let object = object?.into_bound(py);
                 Some(called(&object, &line, least, step).map_err(|error| shown(py, &error)))
             });
             called.flatten()
-        });
-        async move {
-            match called.await {
-                Ok(Some(told)) => told,
-                Err(error) if error.is_panic() => {
-                    Err("internal error: please report it".to_owned())
-                }
-                // The process is ending: nobody waits for this any more.
-                Ok(None) | Err(_) => pending().await,
-            }
-        }
-        .boxed()
+        })
     }
 }
 

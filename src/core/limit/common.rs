@@ -5,13 +5,17 @@
 //! asks again later: results that were paid for must not wait for a limit that is a request.
 
 use std::fmt;
+use std::future::pending;
 use std::sync::{Arc, Mutex as Lock, MutexGuard as LockGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 
-use crate::core::line::{Shared, Step, Told};
+use crate::core::line::{Shared, Step, StepResult, Told};
 use crate::core::pace::Load;
 
 /// How long it may take to answer.
@@ -176,6 +180,22 @@ impl fmt::Debug for Common {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Common").field("least", &self.least).finish_non_exhaustive()
     }
+}
+
+/// Makes a step on a thread that may block. `None`: the process is ending, so that nobody waits for
+/// what comes of it any more.
+pub fn on_thread(
+    step: impl FnOnce() -> Option<StepResult> + Send + 'static,
+) -> BoxFuture<'static, StepResult> {
+    let step = spawn_blocking(step);
+    async move {
+        match step.await {
+            Ok(Some(told)) => told,
+            Err(error) if error.is_panic() => Err("internal error: please report it".to_owned()),
+            Ok(None) | Err(_) => pending().await,
+        }
+    }
+    .boxed()
 }
 
 /// Makes a client stand in a line, until it is dropped.
