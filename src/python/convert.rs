@@ -4,14 +4,14 @@
 //! verified: the last of equal keys counts, lone surrogates are kept, and deep nesting costs no
 //! stack.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString};
 
-use super::memory::{Memory, NONE, string};
-use crate::core::javascript::{Event, Reader};
+use super::memory::{Copied, Kept, Keys, Memory, NONE, string};
+use crate::core::javascript::{Event, MAX_DEPTH, Reader, Text, Visit, walk};
 
 /// Other threads of Python may run each time that so many bytes were read: 10 MB take 40 ms.
 const PAUSE: usize = 256 * 1024;
@@ -21,26 +21,45 @@ pub(super) fn json_to_python<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Boun
     if text.first() == Some(&b'"') {
         return lone_string(py, text);
     }
+    let Ok(json) = std::str::from_utf8(text) else { return Err(no_json(text)) };
+    let mut keys = Keys::earlier();
     let mut builder = Builder {
         py,
-        reader: Reader::new(text),
-        memory: Memory::new(py, text.len()),
+        json,
+        kept: &mut keys.kept,
+        memory: Memory::new(py, json.len()),
         open: Vec::with_capacity(8),
-        values: Vec::with_capacity(64),
-        names: Vec::with_capacity(64),
+        values: Vec::with_capacity(16),
+        key: NONE,
+        long: None,
+        made: None,
+        error: None,
+        uncollected: if json.len() > PAUSE { Some(Uncollected::new(py)?) } else { None },
+        pause: PAUSE,
     };
-    let mut rest = if text.len() > PAUSE { Some(Uncollected::new(py)?) } else { None };
-    let mut pause = PAUSE;
+    let end = walk(json, 0, MAX_DEPTH, &mut keys.members, &mut builder);
+    let (made, error) = (builder.made.take(), builder.error.take());
+    drop(builder);
+    if let Some(error) = error {
+        return Err(error);
+    }
+    keys.keep();
+    let rest = end.and_then(|end| json.get(end..)).unwrap_or("no JSON");
+    match made {
+        Some(made) if rest.bytes().all(|byte| b" \n\r\t".contains(&byte)) => Ok(made),
+        _ => Err(no_json(text)),
+    }
+}
+
+/// Tells what is wrong with a text.
+#[cold]
+fn no_json(text: &[u8]) -> PyErr {
+    let mut reader = Reader::new(text);
     loop {
-        if builder.reader.offset() > pause {
-            drop(rest.take());
-            py.detach(|| ());
-            rest = Some(Uncollected::new(py)?);
-            pause = builder.reader.offset() + PAUSE;
-        }
-        builder.step()?;
-        if builder.open.is_empty() {
-            return builder.finish();
+        match reader.next_event() {
+            Ok(Some(_)) => {}
+            Ok(None) => return PyValueError::new_err("the JSON ends early"),
+            Err(error) => return PyValueError::new_err(error.to_string()),
         }
     }
 }
@@ -64,142 +83,201 @@ pub(super) fn json_to_dict<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<
 /// ones fit into an empty dict, larger ones are rare.
 const FORMS: RangeInclusive<usize> = 6..=64;
 
-/// A list or a dict whose end was not read yet.
-struct Open {
-    is_object: bool,
-    /// Where its values and its names start.
+/// A list or an object whose end was not read yet.
+struct Open<'py> {
+    /// None for a list.
+    dict: Option<Bound<'py, PyDict>>,
+    /// Where the list's values start.
     values: usize,
-    names: usize,
-    /// The place of the key under which it stands.
+    /// The key under which it stands: its place, and its name in an object.
     under: usize,
-    /// The place of its last key, and of the key that is expected next.
-    key: usize,
-    expected: usize,
+    name: Option<Bound<'py, PyString>>,
+    /// How many keys were read; while the dict is a copy of a form they are the form's first ones.
+    keys: usize,
+    copied: Option<Copied>,
 }
 
-/// Lists and dicts are made at their end, when it is known how many values they have.
-struct Builder<'py, 'a> {
+struct Builder<'py, 'a, 'k> {
     py: Python<'py>,
-    reader: Reader<'a>,
+    json: &'a str,
+    kept: &'k mut Kept,
     memory: Memory<'py, 'a>,
-    open: Vec<Open>,
-    /// Of all that is open.
+    open: Vec<Open<'py>>,
+    /// Of all lists that are open.
     values: Vec<Bound<'py, PyAny>>,
-    names: Vec<Bound<'py, PyString>>,
+    /// The place of the last key, and its name if it has none.
+    key: usize,
+    long: Option<Bound<'py, PyString>>,
+    made: Option<Bound<'py, PyAny>>,
+    error: Option<PyErr>,
+    uncollected: Option<Uncollected<'py>>,
+    pause: usize,
 }
 
-impl<'py> Builder<'py, '_> {
-    /// Reads on by one event, or by a key and its string that were both expected.
+impl<'a> Visit<'a> for Builder<'_, 'a, '_> {
     #[inline]
-    fn step(&mut self) -> PyResult<()> {
-        if self.expected() {
-            return Ok(());
+    fn key(&mut self, place: usize) -> Option<()> {
+        self.key = place;
+        let open = self.open.last_mut()?;
+        let number = open.keys;
+        open.keys += 1;
+        match open.copied {
+            Some(copied) => self.compare(copied, number),
+            None => Some(()),
         }
-        // Looked at where it is: moving it costs more than all the rest.
-        let value = match &self.reader.next_event() {
-            Ok(Some(event)) => match *event {
-                Event::String(text) => {
-                    let place = self.open.last().map_or(NONE, |open| open.key);
-                    self.memory.string(place, text, self.reader.spelling())?.into_any()
-                }
-                Event::Number(text) => number(self.py, text)?,
-                Event::Null => self.py.None().into_bound(self.py),
-                Event::Bool(value) => PyBool::new(self.py, value).to_owned().into_any(),
-                Event::Key(text) => {
-                    let (place, name) = self.memory.learn(text, self.reader.spelling())?;
-                    self.learned(place, name);
-                    return Ok(());
-                }
-                Event::StartArray | Event::StartObject => {
-                    self.start(*event == Event::StartObject);
-                    return Ok(());
-                }
-                Event::EndArray | Event::EndObject => self.end()?,
-            },
-            Ok(None) => return Err(PyValueError::new_err("the JSON ends early")),
-            Err(error) => return Err(PyValueError::new_err(error.to_string())),
-        };
-        self.values.push(value);
-        Ok(())
     }
 
-    /// Takes the key that is expected, if it comes, and the value that it had the last time, if
-    /// that comes, too. Tells whether both came.
+    fn new_key(&mut self, place: Option<usize>, key: Text<'a>) -> Option<()> {
+        let name = string(self.py, key);
+        let name = self.or_stop(name)?;
+        if let Some(place) = place {
+            self.memory.name(self.kept, place, name);
+        } else {
+            self.long = Some(name);
+        }
+        self.key(place.unwrap_or(NONE))
+    }
+
     #[inline]
-    fn expected(&mut self) -> bool {
-        let Some(open) = self.open.last_mut() else { return false };
-        let Some(key) = self.memory.key(open.expected) else { return false };
-        if !self.reader.next_is_key(&key.member) {
-            return false;
-        }
-        self.names.push(key.name.bind(self.py).clone());
-        open.key = open.expected;
-        open.expected = key.next;
-        match self.memory.value(open.key) {
-            Some((quoted, string)) if self.reader.next_is_string(quoted) => {
-                self.values.push(string.clone().into_any());
-                true
-            }
-            _ => false,
-        }
+    fn string(&mut self, between_quotes: Range<usize>, escaped: bool) -> Option<()> {
+        let end = between_quotes.end;
+        let text = Text::new(self.json.get(between_quotes)?, escaped);
+        let made = self.memory.string(self.key, text);
+        let made = self.or_stop(made)?.into_any();
+        self.put(made, end)
     }
 
-    fn learned(&mut self, place: usize, name: Bound<'py, PyString>) {
-        self.names.push(name);
-        let Some(open) = self.open.last_mut() else { return };
-        if open.names + 1 == self.names.len() {
-            self.memory.expect_first(open.under, place);
-        } else {
-            self.memory.expect_next(open.key, place);
-        }
-        open.key = place;
-        open.expected = self.memory.key(place).map_or(NONE, |key| key.next);
+    #[inline]
+    fn number(&mut self, at: Range<usize>) -> Option<()> {
+        let end = at.end;
+        let made = number(self.py, self.json.get(at)?);
+        let made = self.or_stop(made)?;
+        self.put(made, end)
     }
 
-    fn start(&mut self, is_object: bool) {
-        let under = self.open.last().map_or(NONE, |open| open.key);
-        self.open.push(Open {
-            is_object,
-            values: self.values.len(),
-            names: self.names.len(),
-            under,
-            // The elements of a list stand under its key.
-            key: under,
-            expected: if is_object { self.memory.first(under) } else { NONE },
-        });
-    }
-
-    fn end(&mut self) -> PyResult<Bound<'py, PyAny>> {
-        let Some(open) = self.open.pop() else {
-            return Err(PyValueError::new_err("unbalanced JSON"));
+    #[inline]
+    fn word(&mut self, word: Option<bool>) -> Option<()> {
+        let made = match word {
+            Some(word) => PyBool::new(self.py, word).to_owned().into_any(),
+            None => self.py.None().into_bound(self.py),
         };
-        let values = self.values.drain(open.values..);
-        if !open.is_object {
-            return Ok(PyList::new(self.py, values)?.into_any());
-        }
-        let names = self.names.get(open.names..).unwrap_or_default();
-        let dict = if FORMS.contains(&names.len()) {
-            let dict = self.memory.dict(open.under, names)?;
-            if dict.is_empty() {
-                self.memory.form(open.under, names, &dict);
-            }
-            dict
-        } else {
-            PyDict::new(self.py)
-        };
-        for (name, value) in self.names.drain(open.names..).zip(values) {
-            dict.set_item(name, value)?;
-        }
-        Ok(dict.into_any())
+        self.put(made, 0)
     }
 
-    fn finish(mut self) -> PyResult<Bound<'py, PyAny>> {
-        // Only white space may follow.
-        match (self.reader.next_event(), self.values.pop()) {
-            (Ok(None), Some(value)) => Ok(value),
-            (Err(error), _) => Err(PyValueError::new_err(error.to_string())),
-            _ => Err(PyValueError::new_err("the JSON ends early")),
+    #[inline]
+    fn start(&mut self, is_object: bool) -> Option<()> {
+        let within_object = self.open.last().is_some_and(|open| open.dict.is_some());
+        let name = if within_object { Some(self.name()?.clone()) } else { None };
+        let (mut dict, mut copied) = (None, None);
+        if is_object {
+            dict = Some(match self.kept.copy(self.py, self.key) {
+                Some(copy) => {
+                    let (dict, of) = self.or_stop(copy)?;
+                    copied = Some(of);
+                    dict
+                }
+                None => PyDict::new(self.py),
+            });
         }
+        let (values, under) = (self.values.len(), self.key);
+        self.open.push(Open { dict, values, under, name, keys: 0, copied });
+        if is_object {
+            self.key = NONE;
+        }
+        Some(())
+    }
+
+    #[inline]
+    fn end(&mut self, end: usize) -> Option<()> {
+        let Open { dict, values, under, name, keys, copied } = self.open.pop()?;
+        let made = match dict {
+            None => {
+                let list = PyList::new(self.py, self.values.drain(values..));
+                self.or_stop(list)?.into_any()
+            }
+            Some(dict) if copied.is_some_and(|copied| copied.len != keys) => {
+                let dict = self.memory.start_of_copy(self.kept, under, keys, &dict);
+                self.or_stop(dict)?.into_any()
+            }
+            Some(dict) => {
+                if copied.is_none() && FORMS.contains(&keys) && dict.len() == keys {
+                    let expected = self.memory.expect(self.kept, under, &dict);
+                    self.or_stop(expected)?;
+                }
+                dict.into_any()
+            }
+        };
+        self.key = under;
+        match (name, self.open.last()) {
+            (Some(name), Some(Open { dict: Some(dict), .. })) => {
+                let set = dict.set_item(name, made);
+                self.or_stop(set)?;
+                self.pause_if(end)
+            }
+            _ => self.put(made, end),
+        }
+    }
+}
+
+impl<'py> Builder<'py, '_, '_> {
+    /// The name of the last key.
+    #[inline]
+    fn name(&self) -> Option<&Bound<'py, PyString>> {
+        if self.key == NONE { self.long.as_ref() } else { self.kept.get(self.py, self.key) }
+    }
+
+    #[inline]
+    fn or_stop<T>(&mut self, made: PyResult<T>) -> Option<T> {
+        match made {
+            Ok(made) => Some(made),
+            Err(error) => {
+                self.error = Some(error);
+                None
+            }
+        }
+    }
+
+    /// Whether the key that was read has the place in its object that it has in the form; otherwise
+    /// the dict is no copy any more.
+    fn compare(&mut self, copied: Copied, number: usize) -> Option<()> {
+        let open = self.open.last_mut()?;
+        if self.kept.is_next(copied, open.under, number, self.key) {
+            return Some(());
+        }
+        open.copied = None;
+        let dict = self.memory.start_of_copy(self.kept, open.under, number, open.dict.as_ref()?);
+        let dict = self.or_stop(dict)?;
+        self.open.last_mut()?.dict = Some(dict);
+        Some(())
+    }
+
+    /// Puts a value where it belongs; it ended about at `end`.
+    #[inline]
+    fn put(&mut self, value: Bound<'py, PyAny>, end: usize) -> Option<()> {
+        match self.open.last() {
+            Some(Open { dict: Some(dict), .. }) => {
+                let set = dict.set_item(self.name()?, value);
+                self.or_stop(set)?;
+            }
+            Some(_) => self.values.push(value),
+            None => self.made = Some(value),
+        }
+        self.pause_if(end)
+    }
+
+    #[inline]
+    fn pause_if(&mut self, end: usize) -> Option<()> {
+        if end > self.pause { self.pause(end) } else { Some(()) }
+    }
+
+    #[cold]
+    fn pause(&mut self, end: usize) -> Option<()> {
+        drop(self.uncollected.take());
+        self.py.detach(|| ());
+        let rest = Uncollected::new(self.py);
+        self.uncollected = Some(self.or_stop(rest)?);
+        self.pause = end + PAUSE;
+        Some(())
     }
 }
 

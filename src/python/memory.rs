@@ -1,186 +1,208 @@
-//! What JSON repeats: keys in the same order, and strings. Each is made for Python once.
+//! What JSON repeats: keys, strings, and objects of the same keys. Each is made for Python once.
 //!
-//! Records say the same keys over and over, so the key that came next the last time is expected to
-//! come next again: comparing it is quicker than reading it. All that is remembered are hints,
-//! which the text has to bear out byte by byte. Keys are remembered from one text to the next,
-//! values never.
+//! Keys are remembered from one text to the next, values never.
 
 use std::sync::Mutex;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
-use crate::core::javascript::Text;
+use crate::core::javascript::{Members, PLACES, Text};
 
 /// Longer strings than this, in bytes, hardly come twice.
 const SHORT: usize = 32;
-/// So many different keys are remembered at once.
-const KEYS: usize = 256;
-/// So many different strings.
+/// So many different strings are remembered at once.
 const STRINGS: usize = 512;
 /// In shorter texts than this, in bytes, hardly a string comes twice.
 const SMALL: usize = 2048;
+/// The place of a key that has none.
+pub(super) const NONE: usize = PLACES;
 
-/// A key that was read.
-pub(super) struct Key {
-    /// The key as the text spells it, with quotes and colon.
-    pub(super) member: Box<str>,
-    pub(super) name: Py<PyString>,
-    /// Where the next key of the same object may be.
-    pub(super) next: usize,
-    /// Where the first key of an object that stands under this one may be.
-    inner: usize,
+/// After so many objects that were not as expected none is expected under their key.
+const MISFITS: u8 = 8;
+
+/// For each place the name of its key, and the form of the last object of many members under it.
+pub(super) struct Kept {
+    names: [Option<Py<PyString>>; PLACES],
+    forms: [Option<Form>; PLACES + 1],
+    /// How many forms there have been.
+    serial: u64,
 }
 
-/// The place of no key.
-pub(super) const NONE: usize = usize::MAX;
+/// An object of Nones with its names in order: copies of it have room for all members.
+struct Form {
+    serial: u64,
+    names: Vec<Py<PyString>>,
+    dict: Py<PyDict>,
+}
 
-struct Keys {
-    slots: Vec<Option<Key>>,
-    /// The first key of the objects that stand under no key.
-    outermost: usize,
+/// Which form a dict is a copy of, and how many members that has.
+#[derive(Clone, Copy)]
+pub(super) struct Copied {
+    serial: u64,
+    pub(super) len: usize,
+}
+
+impl Kept {
+    #[inline]
+    pub(super) fn get<'py>(&self, py: Python<'py>, place: usize) -> Option<&Bound<'py, PyString>> {
+        Some(self.names.get(place)?.as_ref()?.bind(py))
+    }
+
+    fn form(&self, under: usize) -> Option<&Form> {
+        self.forms.get(under)?.as_ref()
+    }
+
+    /// A copy of the form under the key at `under`, if there is one.
+    #[inline]
+    pub(super) fn copy<'py>(
+        &self,
+        py: Python<'py>,
+        under: usize,
+    ) -> Option<PyResult<(Bound<'py, PyDict>, Copied)>> {
+        let form = self.form(under)?;
+        let copied = Copied { serial: form.serial, len: form.names.len() };
+        Some(form.dict.bind(py).copy().map(|dict| (dict, copied)))
+    }
+
+    /// Whether the key at `place` is that with this number in the form that was copied; false where
+    /// that is not the form any more.
+    #[inline]
+    pub(super) fn is_next(
+        &self,
+        copied: Copied,
+        under: usize,
+        number: usize,
+        place: usize,
+    ) -> bool {
+        let form = self.form(under).filter(|form| form.serial == copied.serial);
+        let next = form.and_then(|form| form.names.get(number));
+        let name = self.names.get(place).and_then(Option::as_ref);
+        matches!((next, name), (Some(next), Some(name)) if next.is(name))
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Keys {
+    pub(super) members: Members,
+    pub(super) kept: Kept,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self { names: [const { None }; PLACES], forms: [const { None }; PLACES + 1], serial: 0 }
+    }
 }
 
 /// The keys of earlier texts; none while another thread reads one.
-static EARLIER: Mutex<Option<Keys>> = Mutex::new(None);
+static EARLIER: Mutex<Option<Box<Keys>>> = Mutex::new(None);
+
+impl Keys {
+    pub(super) fn earlier() -> Box<Self> {
+        let earlier = EARLIER.try_lock().ok().and_then(|mut earlier| earlier.take());
+        earlier.unwrap_or_default()
+    }
+
+    /// Remembers them for the next text.
+    pub(super) fn keep(self: Box<Self>) {
+        let before = EARLIER.try_lock().ok().and_then(|mut earlier| earlier.replace(self));
+        // Not while the lock is held: Python's objects go with it.
+        drop(before);
+    }
+}
 
 type Known<'py, 'a> = Option<(&'a str, Bound<'py, PyString>)>;
 
+/// What was read of one text. Short ones are not worth it.
 pub(super) struct Memory<'py, 'a> {
     py: Python<'py>,
-    keys: Keys,
-    /// The last value of each key, spelt with its quotes, where that was a short string.
-    values: Vec<Known<'py, 'a>>,
+    /// The last value of each key, where that was a short string.
+    values: [Known<'py, 'a>; PLACES],
     strings: Vec<Known<'py, 'a>>,
-    /// The last object of many members under each key.
-    forms: Vec<Option<Form<'py>>>,
-}
-
-/// An object with its names in order.
-pub(super) struct Form<'py> {
-    names: Vec<Bound<'py, PyString>>,
-    dict: Bound<'py, PyDict>,
+    /// How many objects under each key were not as expected.
+    misfits: [u8; PLACES + 1],
 }
 
 impl<'py, 'a> Memory<'py, 'a> {
     pub(super) fn new(py: Python<'py>, text_len: usize) -> Self {
-        let earlier = EARLIER.try_lock().ok().and_then(|mut earlier| earlier.take());
-        let keys = earlier.unwrap_or_else(|| {
-            let mut slots = Vec::new();
-            slots.resize_with(KEYS, || None);
-            Keys { slots, outermost: NONE }
-        });
-        let (mut values, mut strings) = (Vec::new(), Vec::new());
+        let mut strings = Vec::new();
         if text_len >= SMALL {
-            values = vec![const { None }; KEYS];
             strings = vec![const { None }; (text_len / 32).next_power_of_two().min(STRINGS)];
         }
-        let forms = Vec::new();
-        Self { py, keys, values, strings, forms }
+        Self { py, values: [const { None }; PLACES], strings, misfits: [0; PLACES + 1] }
     }
 
-    #[inline]
-    pub(super) fn key(&self, place: usize) -> Option<&Key> {
-        self.keys.slots.get(place)?.as_ref()
-    }
-
-    /// The last value of the key at `place`.
-    #[inline]
-    pub(super) fn value(&self, place: usize) -> Option<&(&'a str, Bound<'py, PyString>)> {
-        self.values.get(place)?.as_ref()
-    }
-
-    /// An empty dict, or a copy of one that has just these names: it has room for all of them.
-    pub(super) fn dict(
-        &self,
-        under: usize,
-        names: &[Bound<'py, PyString>],
-    ) -> PyResult<Bound<'py, PyDict>> {
-        match self.forms.get(under.min(KEYS)) {
-            Some(Some(form))
-                if form.names.len() == names.len()
-                    && form.names.iter().zip(names).all(|(ours, theirs)| ours.is(theirs)) =>
-            {
-                form.dict.copy()
-            }
-            _ => Ok(PyDict::new(self.py)),
+    /// Gives a key a place.
+    pub(super) fn name(&mut self, kept: &mut Kept, place: usize, name: Bound<'py, PyString>) {
+        if let (Some(slot), Some(form)) = (kept.names.get_mut(place), kept.forms.get_mut(place)) {
+            (*slot, *form) = (Some(name.unbind()), None);
         }
-    }
-
-    /// Remembers the form of a dict.
-    pub(super) fn form(
-        &mut self,
-        under: usize,
-        names: &[Bound<'py, PyString>],
-        dict: &Bound<'py, PyDict>,
-    ) {
-        if self.values.is_empty() {
-            return;
-        }
-        if self.forms.is_empty() {
-            self.forms.resize_with(KEYS + 1, || None);
-        }
-        if let Some(slot) = self.forms.get_mut(under.min(KEYS)) {
-            *slot = Some(Form { names: names.to_vec(), dict: dict.clone() });
-        }
-    }
-
-    /// Where the first key of an object may be that stands under the key at `under`.
-    #[inline]
-    pub(super) fn first(&self, under: usize) -> usize {
-        if under == NONE { self.keys.outermost } else { self.key(under).map_or(NONE, |k| k.inner) }
-    }
-
-    /// Expects from now on that `first` is the first key of an object under the key at `under`.
-    pub(super) fn expect_first(&mut self, under: usize, first: usize) {
-        if under == NONE {
-            self.keys.outermost = first;
-        } else if let Some(Some(key)) = self.keys.slots.get_mut(under) {
-            key.inner = first;
-        }
-    }
-
-    /// Expects from now on that `next` comes next to the key at `place`.
-    pub(super) fn expect_next(&mut self, place: usize, next: usize) {
-        if let Some(Some(key)) = self.keys.slots.get_mut(place) {
-            key.next = next;
-        }
-    }
-
-    /// Finds or remembers a key that was read, spelt as `member`; tells its place.
-    pub(super) fn learn(
-        &mut self,
-        text: Text<'a>,
-        member: &'a str,
-    ) -> PyResult<(usize, Bound<'py, PyString>)> {
-        let place = usize::from(hash(text.raw().as_bytes())) % KEYS;
-        let slot = self.keys.slots.get_mut(place).filter(|_| member.len() <= SHORT + 3);
-        let Some(slot) = slot else { return Ok((NONE, string(self.py, text)?)) };
-        if let Some(key) = slot.as_ref().filter(|key| *key.member == *member) {
-            return Ok((place, key.name.bind(self.py).clone()));
-        }
-        let name = string(self.py, text)?;
-        let kept = name.clone().unbind();
-        *slot = Some(Key { member: member.into(), name: kept, next: NONE, inner: NONE });
         if let Some(value) = self.values.get_mut(place) {
             *value = None;
         }
-        Ok((place, name))
     }
 
-    /// The value of the key at `place`, a string that is spelt as `quoted`.
+    /// What was read of a copy whose text does not go on as the form does: its first members. The
+    /// form is forgotten.
+    #[cold]
+    pub(super) fn start_of_copy(
+        &mut self,
+        kept: &mut Kept,
+        under: usize,
+        members: usize,
+        copy: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        if let Some(misfits) = self.misfits.get_mut(under) {
+            *misfits = misfits.saturating_add(1);
+        }
+        drop(kept.forms.get_mut(under).and_then(Option::take));
+        let dict = PyDict::new(self.py);
+        for (name, value) in copy.iter().take(members) {
+            dict.set_item(name, value)?;
+        }
+        Ok(dict)
+    }
+
+    /// Expects from now on that objects under the key at `under` are like this one.
+    #[cold]
+    pub(super) fn expect(
+        &self,
+        kept: &mut Kept,
+        under: usize,
+        dict: &Bound<'py, PyDict>,
+    ) -> PyResult<()> {
+        if self.misfits.get(under).is_none_or(|misfits| *misfits >= MISFITS) {
+            return Ok(());
+        }
+        let (form, mut in_order) = (PyDict::new(self.py), Vec::with_capacity(dict.len()));
+        for name in dict.keys() {
+            form.set_item(&name, self.py.None())?;
+            in_order.push(name.cast_into()?.unbind());
+        }
+        kept.serial += 1;
+        if let Some(slot) = kept.forms.get_mut(under) {
+            *slot = Some(Form { serial: kept.serial, names: in_order, dict: form.unbind() });
+        }
+        Ok(())
+    }
+
+    /// A string under the key at `place`.
     #[inline]
     pub(super) fn string(
         &mut self,
         place: usize,
         text: Text<'a>,
-        quoted: &'a str,
     ) -> PyResult<Bound<'py, PyString>> {
         let plain = text.plain().filter(|plain| plain.len() <= SHORT && !self.strings.is_empty());
         let Some(plain) = plain else { return string(self.py, text) };
+        if let Some(Some((known, string))) = self.values.get(place)
+            && *known == plain
+        {
+            return Ok(string.clone());
+        }
         let found = self.short(plain);
         if let Some(value) = self.values.get_mut(place) {
-            *value = Some((quoted, found.clone()));
+            *value = Some((plain, found.clone()));
         }
         Ok(found)
     }
@@ -198,16 +220,6 @@ impl<'py, 'a> Memory<'py, 'a> {
                 string
             }
         }
-    }
-}
-
-impl Drop for Memory<'_, '_> {
-    fn drop(&mut self) {
-        let none = Keys { slots: Vec::new(), outermost: NONE };
-        let keys = std::mem::replace(&mut self.keys, none);
-        let before = EARLIER.try_lock().ok().and_then(|mut earlier| earlier.replace(keys));
-        // Not while the lock is held: Python's objects go with it.
-        drop(before);
     }
 }
 

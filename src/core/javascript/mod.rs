@@ -6,6 +6,7 @@
 
 #![expect(clippy::inline_always, reason = "a tenth of the time: calls cost more than most events")]
 
+mod members;
 mod nesting;
 mod number;
 mod order;
@@ -13,9 +14,12 @@ mod reader;
 mod scan;
 mod stringify;
 mod text;
+mod walk;
 mod writer;
 
+pub use members::{Members, PLACES};
 pub use reader::{Event, MAX_DEPTH, Reader, SyntaxError};
 pub use stringify::{stringify, stringify_into};
 pub use text::Text;
+pub use walk::{Visit, walk};
 pub use writer::Sink;

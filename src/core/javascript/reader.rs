@@ -166,49 +166,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads on if the next event is the key that `member` gives, spelt in the same bytes.
-    /// `member` is the [`spelling`](Self::spelling) of a key that was read before, of any text.
-    #[inline]
-    pub fn next_is_key(&mut self, member: &str) -> bool {
-        let bytes = self.text.as_bytes();
-        let mut at = scan::behind_space(bytes, self.at);
-        match self.state {
-            State::FirstKey => {}
-            State::AfterValue
-                if bytes.get(at) == Some(&b',') && self.open.last() == Some(Container::Object) =>
-            {
-                at = scan::behind_space(bytes, at + 1);
-            }
-            _ => return false,
-        }
-        if !scan::begins(bytes.get(at..).unwrap_or_default(), member.as_bytes()) {
-            return false;
-        }
-        self.start = at;
-        self.at = at + member.len();
-        self.state = State::Value;
-        true
-    }
-
-    /// Reads on if the next event is the string that `quoted` gives, spelt in the same bytes.
-    /// `quoted` is the [`spelling`](Self::spelling) of a string that was read before, of any text.
-    #[inline]
-    pub fn next_is_string(&mut self, quoted: &str) -> bool {
-        if self.state != State::Value {
-            return false;
-        }
-        let bytes = self.text.as_bytes();
-        let at = scan::behind_space(bytes, self.at);
-        let rest = bytes.get(at..).unwrap_or_default();
-        if !scan::begins(rest, quoted.as_bytes()) {
-            return false;
-        }
-        self.start = at;
-        self.at = at + quoted.len();
-        self.value_ended();
-        true
-    }
-
     /// The last event as it stands in the text: of a string with its quotes, of a key also with
     /// its colon.
     #[must_use]

@@ -33,19 +33,6 @@ fn specials(word: u64) -> u64 {
     found & HIGH
 }
 
-/// Whether `bytes` begin with the few bytes of `start`; compared eight at a time, the last ones
-/// first, for those differ most often.
-#[inline]
-pub(super) fn begins(bytes: &[u8], start: &[u8]) -> bool {
-    let Some(head) = bytes.get(..start.len()) else { return false };
-    match (head.last_chunk::<8>(), start.last_chunk::<8>()) {
-        (Some(ours), Some(theirs)) => {
-            ours == theirs && head.as_chunks::<8>().0 == start.as_chunks::<8>().0
-        }
-        _ => head == start,
-    }
-}
-
 /// The position of the first byte at or behind `from` that is no white space.
 #[inline]
 pub(super) fn behind_space(bytes: &[u8], from: usize) -> usize {
@@ -54,22 +41,6 @@ pub(super) fn behind_space(bytes: &[u8], from: usize) -> usize {
         at += 1;
     }
     at
-}
-
-/// The position behind the quote that ends the string whose first byte is at `from`; or what is
-/// wrong with it, and where.
-#[inline]
-pub(super) fn string(bytes: &[u8], from: usize) -> Result<usize, (usize, &'static str)> {
-    let mut at = from;
-    loop {
-        at = special(bytes, at);
-        match bytes.get(at) {
-            Some(b'"') => return Ok(at + 1),
-            Some(b'\\') => at += escape(bytes, at).ok_or((at, UNKNOWN_ESCAPE))?,
-            Some(_) => return Err((at, "a control character in a string")),
-            None => return Err((at, "the text ends in a string")),
-        }
-    }
 }
 
 pub(super) const UNKNOWN_ESCAPE: &str = "an escape that JSON does not know";

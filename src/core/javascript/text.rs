@@ -23,7 +23,9 @@ pub(super) enum Piece<'a> {
 }
 
 impl<'a> Text<'a> {
-    pub(super) fn new(raw: &'a str, escaped: bool) -> Self {
+    /// What stands between two quotes; `escaped` where a backslash is in it.
+    #[must_use]
+    pub fn new(raw: &'a str, escaped: bool) -> Self {
         Self { raw, escaped }
     }
 

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::core::javascript::{Event, Reader, SyntaxError, Text};
+use crate::core::javascript::{Event, Members, Reader, SyntaxError, Text};
 
 /// Keys of a file whose values can be read one by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +68,7 @@ impl Shape {
             return Err("longer than 4 GB".to_owned());
         }
         let mut reader = Reader::of(text);
+        let mut members = Members::default();
         let mut shape = Self::default();
         if next(&mut reader)? != Some(Event::StartObject) {
             return Err(unexpected("it is no object"));
@@ -80,10 +81,10 @@ impl Shape {
                     std::mem::replace(&mut has_status, true)
                 }
                 b"files" => {
-                    shape.read_files(&mut reader)?;
+                    shape.read_files(&mut reader, &mut members)?;
                     std::mem::replace(&mut has_files, true)
                 }
-                _ => reader.skip_value().map(|_| false).map_err(no_json)?,
+                _ => reader.skip_value(&mut members).map(|_| false).map_err(no_json)?,
             };
             if again {
                 return Err(duplicate(key));
@@ -93,7 +94,7 @@ impl Shape {
         Ok(shape)
     }
 
-    fn read_files(&mut self, reader: &mut Reader<'_>) -> Result<(), String> {
+    fn read_files(&mut self, reader: &mut Reader<'_>, members: &mut Members) -> Result<(), String> {
         match next(reader)? {
             Some(Event::Null) => return Ok(()),
             Some(Event::StartArray) => {}
@@ -103,7 +104,7 @@ impl Shape {
         let mut files = Vec::new();
         loop {
             match next(reader)? {
-                Some(Event::StartObject) => files.push(FileShape::read(reader)?),
+                Some(Event::StartObject) => files.push(FileShape::read(reader, members)?),
                 Some(Event::EndArray) => break,
                 _ => {
                     let place = files.len();
@@ -124,13 +125,13 @@ impl Shape {
 }
 
 impl FileShape {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, String> {
+    fn read(reader: &mut Reader<'_>, members: &mut Members) -> Result<Self, String> {
         let start = reader.start();
         let mut file =
             Self { status: None, whole: (0, 0), fields: [(0, 0); FIELDS], has_outcome: false };
         while let Some(Event::Key(key)) = next(reader)? {
             let Some(field) = field(key) else {
-                reader.skip_value().map_err(no_json)?;
+                reader.skip_value(members).map_err(no_json)?;
                 continue;
             };
             let decides = matches!(field, Field::Status | Field::Result | Field::Error);
@@ -142,7 +143,7 @@ impl FileShape {
                 file.status = said;
                 at
             } else {
-                let at = reader.skip_value().map_err(no_json)?;
+                let at = reader.skip_value(members).map_err(no_json)?;
                 file.has_outcome |= decides && reader.spelling() != "null";
                 at
             });
