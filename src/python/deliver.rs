@@ -123,15 +123,31 @@ impl Caller for Waiter {
     fn closing(&self) {}
 }
 
-pub(super) fn run(inbox: &Receiver<Item>) {
-    while let Ok(first) = inbox.recv() {
-        let mut items = vec![first];
-        items.extend(inbox.try_iter().take(MOST));
-        let ending = items.iter().any(|item| matches!(item, Item::End));
-        if Python::try_attach(|py| hand_over(py, items)).is_none() || ending {
-            return;
+/// The thread stays known to Python between two deliveries: introducing it anew each time would
+/// take longer than they do.
+pub(super) fn run(inbox: Receiver<Item>) {
+    let Ok(mut first) = inbox.recv() else { return };
+    let inbox = Mutex::new(inbox);
+    // Refused once the interpreter is ending.
+    Python::try_attach(|py| {
+        loop {
+            let mut items = vec![first];
+            items.extend(open(&inbox).try_iter().take(MOST));
+            let ending = items.iter().any(|item| matches!(item, Item::End));
+            hand_over(py, items);
+            if ending {
+                return;
+            }
+            match py.detach(|| open(&inbox).recv()) {
+                Ok(next) => first = next,
+                Err(_) => return,
+            }
         }
-    }
+    });
+}
+
+fn open(inbox: &Mutex<Receiver<Item>>) -> MutexGuard<'_, Receiver<Item>> {
+    inbox.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn hand_over(py: Python<'_>, items: Vec<Item>) {

@@ -170,7 +170,7 @@ fn start(pid: u32) -> PyResult<(Arc<Runtime>, Threads)> {
         .build()?;
     let (ended, delivered) = channel();
     std::thread::Builder::new().name("extracta_rs-deliver".to_owned()).spawn(move || {
-        deliver::run(&inbox);
+        deliver::run(inbox);
         drop(ended);
     })?;
     let handle = tokio.handle().clone();
