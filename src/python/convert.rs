@@ -1,8 +1,7 @@
 //! JSON text straight to Python's objects, and Python's objects to JSON.
 //!
-//! Reads with the reader that the signatures rest on, so that what is handed out is what was
-//! verified: the last of equal keys counts, lone surrogates are kept, and deep nesting costs no
-//! stack.
+//! Reads by the rules that the signatures rest on, so that what is handed out is what was verified:
+//! the last of equal keys counts, lone surrogates are kept, and deep nesting costs no stack.
 
 use std::ops::{Range, RangeInclusive};
 

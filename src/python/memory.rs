@@ -9,7 +9,7 @@ use pyo3::types::{PyBytes, PyDict, PyString};
 
 use crate::core::javascript::{Members, PLACES, Text};
 
-/// Longer strings than this, in bytes, hardly come twice.
+/// Longer strings than this, in bytes, hardly come twice; nor do keys that are longer.
 const SHORT: usize = 32;
 /// So many different strings are remembered at once.
 const STRINGS: usize = 512;
@@ -166,16 +166,22 @@ impl<'py, 'a> Memory<'py, 'a> {
     /// Expects from now on that objects under the key at `under` are like this one.
     #[cold]
     pub(super) fn expect(
-        &self,
+        &mut self,
         kept: &mut Kept,
         under: usize,
         dict: &Bound<'py, PyDict>,
     ) -> PyResult<()> {
-        if self.misfits.get(under).is_none_or(|misfits| *misfits >= MISFITS) {
+        let Some(misfits) = self.misfits.get_mut(under) else { return Ok(()) };
+        if *misfits >= MISFITS {
             return Ok(());
         }
         let (form, mut in_order) = (PyDict::new(self.py), Vec::with_capacity(dict.len()));
         for name in dict.keys() {
+            if name.len()? > SHORT {
+                // It has no place, so no other object could be known by it.
+                *misfits = MISFITS;
+                return Ok(());
+            }
             form.set_item(&name, self.py.None())?;
             in_order.push(name.cast_into()?.unbind());
         }
