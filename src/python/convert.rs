@@ -200,8 +200,8 @@ impl<'a> Visit<'a> for Builder<'_, 'a, '_> {
             }
             Some(dict) => {
                 if copied.is_none() && FORMS.contains(&keys) && dict.len() == keys {
-                    let expected = self.memory.expect(self.kept, under, &dict);
-                    self.or_stop(expected)?;
+                    let remembered = self.memory.remember(self.kept, under, &dict);
+                    self.or_stop(remembered)?;
                 }
                 dict.into_any()
             }

@@ -165,7 +165,7 @@ impl<'py, 'a> Memory<'py, 'a> {
 
     /// Expects from now on that objects under the key at `under` are like this one.
     #[cold]
-    pub(super) fn expect(
+    pub(super) fn remember(
         &mut self,
         kept: &mut Kept,
         under: usize,

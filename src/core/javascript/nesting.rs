@@ -1,4 +1,4 @@
-//! Which arrays and objects are open, one bit for each: the first 64 need no memory of their own.
+//! Which arrays and objects are open, one bit for each: the first 63 need no memory of their own.
 
 /// What can hold values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -7,43 +7,51 @@ pub(super) enum Container {
     Object,
 }
 
-#[derive(Default)]
 pub(super) struct Nesting {
     depth: usize,
-    /// The innermost ones, the last in the lowest bit; a set bit is an object.
+    /// The innermost ones, the last in the lowest bit; a set bit is an object. The highest bit that
+    /// is set only marks the end.
     bits: u64,
     outer: Vec<u64>,
 }
 
+impl Default for Nesting {
+    fn default() -> Self {
+        Self { depth: 0, bits: 1, outer: Vec::new() }
+    }
+}
+
 impl Nesting {
+    #[inline]
     pub(super) fn depth(&self) -> usize {
         self.depth
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, container: Container) {
-        if self.depth > 0 && self.depth.is_multiple_of(64) {
+        if self.bits >> 63 == 1 {
             self.outer.push(self.bits);
+            self.bits = 1;
         }
         self.bits = self.bits << 1 | u64::from(container == Container::Object);
         self.depth += 1;
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn pop(&mut self) -> Option<Container> {
         let last = self.last()?;
         self.depth -= 1;
         self.bits >>= 1;
-        if self.depth > 0 && self.depth.is_multiple_of(64) {
-            self.bits = self.outer.pop().unwrap_or_default();
+        if self.bits == 1 {
+            self.bits = self.outer.pop().unwrap_or(1);
         }
         Some(last)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn last(&self) -> Option<Container> {
         let of_bit = if self.bits & 1 == 1 { Container::Object } else { Container::Array };
-        (self.depth > 0).then_some(of_bit)
+        (self.bits != 1).then_some(of_bit)
     }
 }
 

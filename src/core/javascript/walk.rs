@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::members::{Behind, Last, Members};
+use super::nesting::{Container, Nesting};
 use super::scan;
 use super::text::Text;
 
@@ -35,7 +36,7 @@ pub fn walk<'a, V: Visit<'a>>(
     visitor: &mut V,
 ) -> Option<usize> {
     let bytes = text.as_bytes();
-    let (mut open, mut last) = (Open::new(depth), Last::default());
+    let (mut open, mut last) = (Nesting::default(), Last::default());
     let mut at = start;
     'value: loop {
         match *bytes.get(at)? {
@@ -49,10 +50,11 @@ pub fn walk<'a, V: Visit<'a>>(
                 visitor.number(at..end)?;
                 at = end;
             }
+            b'{' | b'[' if open.depth() >= depth => return None,
             b'{' => {
                 visitor.start(true)?;
                 at = scan::behind_space(bytes, at + 1);
-                open.push(true)?;
+                open.push(Container::Object);
                 if *bytes.get(at)? != b'}' {
                     (at, last) = key(text, at, members, (last, Behind::Brace), visitor)?;
                     continue 'value;
@@ -61,7 +63,7 @@ pub fn walk<'a, V: Visit<'a>>(
             b'[' => {
                 visitor.start(false)?;
                 at = scan::behind_space(bytes, at + 1);
-                open.push(false)?;
+                open.push(Container::Array);
                 if *bytes.get(at)? != b']' {
                     continue 'value;
                 }
@@ -75,16 +77,17 @@ pub fn walk<'a, V: Visit<'a>>(
             }
             _ => return None,
         }
-        while !open.is_empty() {
+        while let Some(container) = open.last() {
             let byte = *bytes.get(at)?;
             at += 1;
+            let end = if container == Container::Object { b'}' } else { b']' };
             if byte == b',' {
-                if open.is_object() {
+                if container == Container::Object {
                     (at, last) = key(text, at, members, (last, Behind::Comma), visitor)?;
                 }
                 continue 'value;
             }
-            if byte == (if open.is_object() { b'}' } else { b']' }) {
+            if byte == end {
                 open.pop();
                 visitor.end(at)?;
             } else if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
@@ -92,51 +95,6 @@ pub fn walk<'a, V: Visit<'a>>(
             }
         }
         return Some(at);
-    }
-}
-
-/// The open lists and objects, a bit for each: the innermost one is the lowest, set for an object.
-/// The highest bit that is set only marks the end.
-struct Open {
-    bits: u64,
-    outer: Vec<u64>,
-    /// How many more there may be.
-    left: usize,
-}
-
-impl Open {
-    fn new(depth: usize) -> Self {
-        Self { bits: 1, outer: Vec::new(), left: depth }
-    }
-
-    #[inline(always)]
-    fn push(&mut self, is_object: bool) -> Option<()> {
-        self.left = self.left.checked_sub(1)?;
-        if self.bits >> 63 == 1 {
-            self.outer.push(self.bits);
-            self.bits = 1;
-        }
-        self.bits = self.bits << 1 | u64::from(is_object);
-        Some(())
-    }
-
-    #[inline(always)]
-    fn pop(&mut self) {
-        self.left += 1;
-        self.bits >>= 1;
-        if self.bits == 1 {
-            self.bits = self.outer.pop().unwrap_or(1);
-        }
-    }
-
-    #[inline(always)]
-    fn is_empty(&self) -> bool {
-        self.bits == 1
-    }
-
-    #[inline(always)]
-    fn is_object(&self) -> bool {
-        self.bits & 1 == 1
     }
 }
 
